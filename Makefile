@@ -1,0 +1,41 @@
+# `make repro` makes the environment and runs the pipeline; `make test` checks everything
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+READY := .venv/.ready
+# stages are started as `python`: it must be the environment's
+export PATH := $(BIN):$(PATH)
+
+.PHONY: repro test setup sync ui schema lock
+
+repro: $(READY)
+	dvc repro
+
+test: $(READY)
+	ruff check .
+	ruff format --check .
+	ty check deconfuse stages
+	pytest -n auto --dist loadfile
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed: make PYTHON=python3.12 setup")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv --constraint constraints.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group dev --editable . --constraint constraints.txt
+	touch $(READY)
+
+# draw in MLflow the runs that its store lacks
+sync: $(READY)
+	python -m deconfuse.tracking
+
+# MLflow's pages on http://127.0.0.1:5000
+ui: $(READY)
+	python -m deconfuse.tracking ui
+
+schema: $(READY)
+	python -m deconfuse.params.whole
+
+# versions and no addresses
+lock: $(READY)
+	uv pip compile --quiet --universal --no-header --no-annotate --group dev pyproject.toml --output-file constraints.txt
