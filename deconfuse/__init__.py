@@ -1,0 +1,1 @@
+"""A reproducible workflow for multimodal learning."""

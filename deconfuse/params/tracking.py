@@ -1,0 +1,14 @@
+"""The `tracking:` section: where MLflow shows the runs."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from deconfuse.params.strict import Strict
+
+
+class Tracking(Strict):
+    """What MLflow is told beside the runs themselves; which store it is, `MLFLOW_TRACKING_URI` may say."""
+
+    experiment: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S(.*\S)?$")] = "deconfuse"
+    """Name of the MLflow experiment that gathers the runs."""

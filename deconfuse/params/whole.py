@@ -1,0 +1,73 @@
+"""All of `params.yaml`, and what its sections must agree on."""
+
+from pathlib import Path
+from typing import Any
+
+from deconfuse.build import fusion
+from deconfuse.errors import UserError
+from deconfuse.files import write_json
+from deconfuse.lookup import part
+from deconfuse.params import FILE, check, load
+from deconfuse.params.data import Data
+from deconfuse.params.embed import Embed
+from deconfuse.params.models import Models
+from deconfuse.params.preprocess import Preprocess
+from deconfuse.params.report import Report
+from deconfuse.params.strict import Strict
+from deconfuse.params.tracking import Tracking
+from deconfuse.params.train import Train
+
+
+class Params(Strict):
+    """The params of the whole pipeline."""
+
+    data: Data
+    preprocess: Preprocess
+    embed: Embed
+    train: Train
+    models: Models
+    report: Report
+    tracking: Tracking
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of `params.yaml`, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "params.yaml of deconfuse", **Params.model_json_schema()}
+
+
+def validate(kinds: dict[str, str], path: Path = FILE) -> Params:
+    """All params, checked one by one and against each other.
+
+    Args:
+        kinds: modality -> kind of media of the data set.
+        path: the params file.
+
+    Raises UserError.
+    """
+    params: Params = check(load(path), Params, path=path)
+    layouts = {name: layout(name, chosen.name, kinds, path) for name, chosen in params.embed.items()}
+    for name, model in params.models.items():
+        key = f"models.{name}"
+        for modality, encoder in model.encoders.items():
+            where = f"{path}: {key}.encoders.{modality}"
+            if modality not in layouts:
+                raise UserError(f"{where}: `embed` has no modality {modality!r}; it has: {', '.join(layouts)}")
+            reads = part("encoders", encoder.name).layouts
+            if layouts[modality] not in reads:
+                raise UserError(f"{where}: {encoder.name!r} reads {' or '.join(reads)}, but embed.{modality} gives {layouts[modality]}")
+        fusion(model, f"{path}: {key}")
+    return params
+
+
+def layout(name: str, embedding: str, kinds: dict[str, str], path: Path) -> str:
+    """The layout that an entry of `embed:` gives."""
+    if name not in kinds:
+        raise UserError(f"{path}: embed.{name}: the data has no modality {name!r}; it has: {', '.join(kinds)}")
+    given = part("embeddings", embedding).layouts
+    if kinds[name] not in given:
+        raise UserError(f"{path}: embed.{name}: {embedding!r} reads {' or '.join(given)}, but {name!r} is {kinds[name]}")
+    return given[kinds[name]]
+
+
+if __name__ == "__main__":
+    write_json(Path("params.schema.json"), schema())
