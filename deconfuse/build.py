@@ -1,0 +1,48 @@
+"""From a model's params to a model."""
+
+import torch
+
+from deconfuse.encoders import Spec
+from deconfuse.errors import UserError
+from deconfuse.fusion import Fusion
+from deconfuse.fusion._alone import Alone
+from deconfuse.lookup import part
+from deconfuse.model import Model
+from deconfuse.params.models import Model as Entry
+
+
+def build(entry: Entry, specs: dict[str, dict], counts: list[int], key: str) -> Model:
+    """The untrained model of an entry of `models:`, its weights drawn from torch's present random state.
+
+    Args:
+        entry: the checked entry.
+        specs: modality -> its `spec.json`, for at least the modalities of the entry.
+        counts: training samples of each class.
+        key: where the entry stands in params, for messages.
+    """
+    encoders = {}
+    for name, chosen in entry.encoders.items():
+        spec = Spec(specs[name]["layout"], tuple(specs[name]["shape"]), specs[name]["vocabulary"])
+        kind = part("encoders", chosen.name)
+        if spec.layout not in kind.layouts:
+            raise UserError(
+                f"{key}.encoders.{name}: {chosen.name!r} reads {' or '.join(kind.layouts)}, but `embed.{name}` gives {spec.layout}; "
+                "choose another encoder or another embedding"
+            )
+        encoders[name] = kind(spec, entry.width, **chosen.arguments())
+    statistics = {name: (specs[name]["mean"], specs[name]["std"]) for name in encoders if specs[name]["mean"] is not None}
+    share = torch.tensor(counts, dtype=torch.float32)
+    joined = fusion(entry, key)
+    model = Model(encoders, joined, joined.out_dim, statistics, share / share.sum(), entry.dropout)
+    # 1.1 to 1.5 times as fast for convolutions, on CPUs too
+    return model.to(memory_format=torch.channels_last)
+
+
+def fusion(entry: Entry, key: str) -> Fusion:
+    modalities = tuple(entry.encoders)
+    if entry.fusion is None:
+        return Alone(modalities[0], entry.width)
+    try:
+        return part("fusion", entry.fusion.name)(modalities, entry.width, **entry.fusion.arguments())
+    except ValueError as error:
+        raise UserError(f"{key}.fusion: {error}") from None

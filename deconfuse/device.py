@@ -1,0 +1,22 @@
+"""Where a model computes, and that it does so repeatably."""
+
+import os
+
+import torch
+
+from deconfuse.errors import UserError
+
+
+def prepare(device: str, threads: int) -> torch.device:
+    """The device that params name, with torch set to the same bytes run by run.
+
+    Raises UserError where `cuda` is asked for and none is there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("train.device is 'cuda', but torch finds no GPU; take 'auto' or 'cpu'")
+    torch.set_num_threads(threads)
+    # cuBLAS repeats itself only with a workspace of fixed size
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

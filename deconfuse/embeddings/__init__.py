@@ -1,0 +1,39 @@
+"""What every embedding keeps to: a modality as `preprocess` left it in, the array that models read out.
+
+An embedding is frozen: it may learn from the train split once (a vocabulary), never from labels.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+Values = Sequence[Any] | np.ndarray
+"""Arrays with samples along the first axis, or a list of texts (None where missing)."""
+
+
+class Embedding(ABC):
+    """Turns prepared values into arrays; options are keyword-only."""
+
+    layouts: ClassVar[dict[str, str]]
+    """Kind of media that the embedding reads -> layout of what it gives (see `deconfuse/encoders`)."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        """`schema` describes the modality: kind, shape, dtype, rate (hertz)."""
+        self.schema = schema
+
+    def fit(self, train: Values) -> None:
+        """Learn what has to be learnt from the train split, without labels."""
+        return
+
+    @abstractmethod
+    def __call__(
+        self, values: Values, length: Int[np.ndarray, " N"] | None
+    ) -> tuple[Shaped[np.ndarray, "N ..."], Int[np.ndarray, " N"] | None]:
+        """Embed some samples: the array, and the valid steps of each (at least 1), or None where there is no time axis."""
+
+    def state(self) -> dict[str, Any]:
+        """What `fit` learnt, as JSON; `vocabulary` is the number of token ids, 0 where there are none."""
+        return {"vocabulary": 0}

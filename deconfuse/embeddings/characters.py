@@ -1,0 +1,46 @@
+"""Texts as sequences of characters."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from jaxtyping import Int
+from pydantic import Field
+
+from deconfuse.embeddings import Embedding, Values
+
+PADDING, UNKNOWN, FIRST = 0, 1, 2
+
+
+class Characters(Embedding):
+    """Each character a token id: 0 padding, 1 a character that the train split does not have, from 2 the others in code point order."""
+
+    layouts = {"text": "tokens"}
+
+    def __init__(
+        self,
+        schema: dict[str, Any],
+        *,
+        length: Annotated[int, Field(ge=1, le=65_536, description="Characters kept of a text.")] = 128,
+    ) -> None:
+        super().__init__(schema)
+        self.limit = length
+        self.longest = 1
+        self.alphabet: list[str] = []
+
+    def fit(self, train: Values) -> None:
+        texts = [text for text in train if text is not None]
+        self.alphabet = sorted(set().union(*texts))
+        self.longest = min(self.limit, max([1, *map(len, texts)]))
+
+    def __call__(self, values: Values, length: Int[np.ndarray, " N"] | None) -> tuple[Int[np.ndarray, "N T"], Int[np.ndarray, " N"]]:
+        ids = {character: FIRST + place for place, character in enumerate(self.alphabet)}
+        tokens = np.zeros((len(values), self.longest), np.int32)
+        steps = np.ones(len(values), np.int32)
+        for row, text in enumerate(values):
+            found = [ids.get(character, UNKNOWN) for character in (text or "")[: self.longest]]
+            tokens[row, : len(found)] = found
+            steps[row] = max(1, len(found))
+        return tokens, steps
+
+    def state(self) -> dict[str, Any]:
+        return {"vocabulary": FIRST + len(self.alphabet), "alphabet": self.alphabet}

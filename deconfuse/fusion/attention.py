@@ -1,0 +1,71 @@
+"""Self-attention over the tokens of all modalities."""
+
+from typing import Annotated
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deconfuse.fusion import Fusion, Out
+
+
+class Attention(Fusion):
+    """A class token attends to all tokens, each marked by an embedding of its modality (Vaswani et al. 2017; Devlin et al. 2019).
+
+    Layers normalise before attention and before the feed-forward part (Xiong et al. 2020).
+    """
+
+    def __init__(
+        self,
+        modalities: tuple[str, ...],
+        width: int,
+        *,
+        heads: Annotated[int, Field(ge=1, le=256, description="Attention heads; the width must be a multiple.")] = 4,
+        layers: Annotated[int, Field(ge=1, le=64, description="Layers of self-attention and feed-forward.")] = 1,
+        expansion: Annotated[int, Field(ge=1, le=16, description="Size of the feed-forward part's hidden layer, in widths.")] = 2,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide the width {width}")
+        self.modalities = tuple(sorted(modalities))
+        self.out_dim = width
+        self.class_token = nn.Parameter(torch.randn(width) * 0.02)
+        self.kind = nn.ParameterDict({name: nn.Parameter(torch.randn(width) * 0.02) for name in self.modalities})
+        self.layers = nn.ModuleList(Layer(width, heads, expansion) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
+    ) -> tuple[Float[Tensor, "B O"], Out]:
+        batch = tokens[self.modalities[0]].shape[0]
+        parts = [self.class_token.expand(batch, 1, -1)]
+        # zeros for what is missing: even a weight of 0 would let NaN through
+        parts += [torch.where(masks[name][..., None], tokens[name] + self.kind[name], 0.0) for name in self.modalities]
+        x = torch.cat(parts, dim=1)
+        # the class token is always there, so no row of the attention is ever empty
+        mask = torch.cat([torch.ones_like(masks[self.modalities[0]][:, :1]), *(masks[name] for name in self.modalities)], dim=1)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.norm(x[:, 0]), {}
+
+
+class Layer(nn.Module):
+    """Multi-head self-attention and a feed-forward part, each with a residual."""
+
+    def __init__(self, width: int, heads: int, expansion: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.project = nn.Linear(width, width)
+        self.feed = nn.Sequential(nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width))
+
+    def forward(self, x: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
+        split = rearrange(self.query_key_value(self.norm_attention(x)), "b l (three h d) -> three b h l d", three=3, h=self.heads)
+        query, key, value = split
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=rearrange(mask, "b l -> b 1 1 l"))
+        x = x + self.project(rearrange(mixed, "b h l d -> b l (h d)"))
+        return x + self.feed(self.norm_feed(x))

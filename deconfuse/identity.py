@@ -1,0 +1,73 @@
+"""What a run was: its code, its machine, its place in git and DVC."""
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+PACKAGE = Path(__file__).parent
+PARTS = ("encoders", "fusion")
+
+
+def code_digest(used: set[str]) -> str:
+    """SHA-256 over the sources that have been imported from the project.
+
+    Of the folders whose parts are taken by name, only the parts in `used` (module names) count: an edit of an encoder
+    that a model does not use leaves its digest.
+    """
+    total = hashlib.sha256()
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.split(".")[0] in ("deconfuse", "stages") and file and (shared(name) or name in used):
+            total.update(name.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
+    return total.hexdigest()
+
+
+def shared(name: str) -> bool:
+    """Whether a module belongs to every model, not to those that name it."""
+    steps = name.split(".")
+    return len(steps) < 3 or steps[1] not in PARTS or steps[2].startswith("_")
+
+
+def environment(device: torch.device) -> dict[str, str | int]:
+    """Versions and machine, for the record."""
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def processor() -> str:
+    """The processor's name where Linux tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def git() -> dict[str, str | bool | None]:
+    """The commit of the working folder, and whether files differ from it; nulls outside git."""
+
+    def ask(*words: str) -> str | None:
+        try:
+            return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            return None
+
+    status = ask("status", "--porcelain")
+    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+
+
+def dvc() -> dict[str, str | None]:
+    """The stage and experiment that DVC runs, by its environment variables; nulls outside."""
+    names = {"stage": "DVC_STAGE", "experiment": "DVC_EXP_NAME", "baseline": "DVC_EXP_BASELINE_REV"}
+    return {key: os.environ.get(name) for key, name in names.items()}

@@ -1,0 +1,66 @@
+"""A multimodal classifier: an encoder for each modality, a fusion, a head."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Inputs = dict[str, Tensor]
+Out = dict[str, object]
+
+
+class Model(nn.Module):
+    """Encoders by modality name, a fusion, and a linear head.
+
+    Args:
+        encoders: modality -> module of the contract in `deconfuse/encoders`, all of one width.
+        fusion: module of the contract in `deconfuse/fusion`.
+        outputs: size of the vector that the fusion gives.
+        statistics: modality -> (mean, standard deviation) of the train split, in the units of its array; none for token ids.
+        prior: share of each class in the train split, all positive: the answer where nothing is present.
+        dropout: probability that a feature before the head is zeroed in training.
+    """
+
+    def __init__(
+        self,
+        encoders: dict[str, nn.Module],
+        fusion: nn.Module,
+        outputs: int,
+        statistics: dict[str, tuple[float, float]],
+        prior: Float[Tensor, " K"],
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(sorted(encoders))
+        self.encoders = nn.ModuleDict({name: encoders[name] for name in self.modalities})
+        self.fusion = fusion
+        self.statistics = dict(statistics)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(outputs, len(prior))
+        self.log_prior: Tensor
+        self.register_buffer("log_prior", prior.log())
+
+    def forward(
+        self, inputs: Inputs, lengths: dict[str, Int[Tensor, " B"]], present: dict[str, Bool[Tensor, " B"]]
+    ) -> tuple[Float[Tensor, "B K"], Out]:
+        """Logits, and `out` with each encoder's and the fusion's intermediates.
+
+        Args:
+            inputs: modality -> its array as stored; rows that lack the modality may hold anything.
+            lengths: modality -> valid steps, for modalities that have a time axis.
+            present: modality -> which samples have it.
+        """
+        tokens, masks, out = {}, {}, {}
+        for name in self.modalities:
+            tokens[name], out[name] = self.encoders[name](self.normalised(name, inputs[name]), lengths.get(name))
+            masks[name] = out[name]["mask"] & present[name][:, None]
+        fused, out["fusion"] = self.fusion(tokens, masks)
+        anything = torch.stack([present[name] for name in self.modalities]).any(0)
+        logits = torch.where(anything[:, None], self.head(self.dropout(fused)), self.log_prior)
+        return logits, {**out, "fused": fused}
+
+    def normalised(self, name: str, x: Tensor) -> Tensor:
+        """Values with mean 0 and standard deviation 1 over the train split; token ids as they are."""
+        if name not in self.statistics:
+            return x.long()
+        mean, deviation = self.statistics[name]
+        return (x.float() - mean) / deviation
