@@ -1,0 +1,187 @@
+"""Charts as inline SVG that follows the page's colours and fonts, in light and in dark."""
+
+import io
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup, escape
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from deconfuse.reporting.results import Result
+from deconfuse.reporting.words import percent, short, span
+
+# Colours that stand for a variable of style.css, put in its place once the chart is drawn.
+INK, MUTED, RULE, SINGLE, FUSION, COUNT = (f"#00000{number}" for number in range(1, 7))
+VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", SINGLE: "single", FUSION: "fusion", COUNT: "count"}
+# Blue with the cell's share as its opacity reads on white and on black alike.
+CELL = (0.12, 0.44, 0.71)
+# More class names than this do not fit beside a matrix, nor counts into its cells.
+NAMED = 12
+
+# Any, since matplotlib's stubs want the keys as literals
+STYLE: Any = {
+    # text stays text: searchable, and in the page's own font
+    "svg.fonttype": "none",
+    # a `$` in a name is a dollar sign, not mathematics
+    "text.parse_math": False,
+    "font.size": 12,
+    "text.color": INK,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "grid.color": RULE,
+    "grid.linewidth": 1,
+    "axes.axisbelow": True,
+    "lines.linewidth": 2,
+}
+
+
+def leaderboard(results: list[Result]) -> Markup:
+    """Test accuracy of each model as a point on its 95 % interval, best at the top."""
+    with rc_context(STYLE):
+        height = 36 * len(results) + 40
+        figure = Figure(figsize=(420 / 72, height / 72))
+        axes = figure.add_axes((0.01, 30 / height, 0.96, 1 - 30 / height))
+        start = 10 * np.floor(10 * min(result.test["accuracy_low"] for result in results))
+        for row, result in enumerate(results):
+            interval_row(axes, row, result, start)
+        # room for half a number at both ends of the scale
+        room = (101 - start) / 25
+        axes.set(xlim=(start - room, 101 + room / 2), ylim=(len(results) - 0.5, -0.75), yticks=[])
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
+        axes.grid(axis="x")
+        axes.spines[:].set_visible(False)
+        told = "; ".join(
+            f"{r.name} {percent(r.test['accuracy'])}, {span(r.test['accuracy_low'], r.test['accuracy_high'])}" for r in results
+        )
+        return svg(figure, "leaderboard", f"Test accuracy with 95 % intervals: {told}.")
+
+
+def interval_row(axes: Axes, row: int, result: Result, start: float) -> None:
+    """One model: its name above its interval."""
+    colour, marker = (SINGLE, "o") if result.single else (FUSION, "D")
+    low, value, high = (100 * result.test[key] for key in ("accuracy_low", "accuracy", "accuracy_high"))
+    axes.plot([low, high], [row, row], color=colour, linewidth=3, alpha=0.45, solid_capstyle="round")
+    axes.plot([value], [row], marker, color=colour, markersize=8)
+    axes.text(start, row - 0.32, short(result.name, 40), va="center", fontsize=13)
+    axes.text(101, row - 0.32, f"{value:.1f}", va="center", ha="right", fontsize=13)
+
+
+def curves(result: Result) -> Markup:
+    """Accuracy (above) and loss (below) of one model by epoch: training dashed, validation solid, the kept epoch marked."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(300 / 72, 270 / 72), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
+        colour = SINGLE if result.single else FUSION
+        for axes, measure, scale in ((above, "accuracy", 100), (below, "loss", 1)):
+            curve(axes, result.history, measure, scale, colour, result.best_epoch)
+        above.set(ylabel="accuracy, %", ylim=(0, 104))
+        below.set(ylabel="loss, nats", xlabel="epoch")
+        below.set_ylim(bottom=0)
+        below.xaxis.get_major_locator().set_params(integer=True)
+        best = result.history.loc[result.history["epoch"] == result.best_epoch].iloc[0]
+        told = f"kept epoch {result.best_epoch} of {len(result.history)}, with validation accuracy {percent(best['val_accuracy'])}"
+        return svg(
+            figure, f"curves {result.name}", f"Learning curves of {result.name}: {told} and validation loss {best['val_loss']:.3f} nats."
+        )
+
+
+def curve(axes: Axes, history: pd.DataFrame, measure: str, scale: float, colour: str, best: int) -> None:
+    """One measure by epoch, for both splits."""
+    axes.plot(history["epoch"], scale * history[f"train_{measure}"], "--", color=MUTED, linewidth=1.5)
+    axes.plot(history["epoch"], scale * history[f"val_{measure}"], color=colour)
+    kept = history[history["epoch"] == best]
+    axes.plot(kept["epoch"], scale * kept[f"val_{measure}"], "o", color=colour, markersize=7)
+    axes.grid(axis="y")
+
+
+def confusion(result: Result, classes: list[str]) -> Markup:
+    """Test rows by actual class (down) and predicted class (across); a cell is as dark as its share of the actual class."""
+    matrix = counts(result, classes)
+    shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(340 / 72, 320 / 72), layout="constrained")
+        axes = figure.subplots()
+        # "none" keeps one pixel a class in the file; the browser enlarges it, sharp
+        axes.imshow(np.dstack([*(np.full(shares.shape, part) for part in CELL), shares]), interpolation="none")
+        axes.set(xlabel="predicted", ylabel="actual")
+        name_classes(axes, classes)
+        if len(classes) <= NAMED:
+            write_counts(axes, matrix, shares)
+        share = np.trace(matrix) / max(1, matrix.sum())
+        return svg(
+            figure,
+            f"confusion {result.name}",
+            f"Confusion matrix of {result.name}: {percent(share)} lie on the diagonal; {told(matrix, classes)}",
+        )
+
+
+def counts(result: Result, classes: list[str]) -> np.ndarray:
+    """int (C, C): test rows by actual and predicted class."""
+    place = {name: number for number, name in enumerate(classes)}
+    matrix = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(matrix, (result.predictions["actual"].map(place).to_numpy(), result.predictions["predicted"].map(place).to_numpy()), 1)
+    return matrix
+
+
+def name_classes(axes: Axes, classes: list[str]) -> None:
+    """Class names along both sides while they fit, else none."""
+    if len(classes) > NAMED:
+        axes.set(xticks=[], yticks=[])
+        return
+    names = [short(name, 12) for name in classes]
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    # side by side, names have about 30 letters of room in all
+    axes.tick_params("x", rotation=90 if max(map(len, names)) > 30 / len(names) else 0)
+
+
+def write_counts(axes: Axes, matrix: np.ndarray, shares: np.ndarray) -> None:
+    """The count into every cell that has one."""
+    for actual, predicted in zip(*np.nonzero(matrix), strict=True):
+        # from here on white is easier to read on the blue than black: both have a contrast of at least 4.5
+        colour = "white" if shares[actual, predicted] > 0.92 else COUNT
+        axes.text(predicted, actual, str(matrix[actual, predicted]), ha="center", va="center", fontsize=11, color=colour)
+
+
+def told(matrix: np.ndarray, classes: list[str], most: int = 3) -> str:
+    """The commonest mistakes in words: "3 taken for 8: 12 times; ..."."""
+    wrong = matrix - np.diag(np.diag(matrix))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    cells = [divmod(int(place), len(classes)) for place in order if wrong.flat[place]]
+    said = [f"{short(classes[a], 30)} taken for {short(classes[p], 30)}: {wrong[a, p]}" for a, p in cells]
+    return "; ".join(said) + "." if said else "no mistakes."
+
+
+def svg(figure: Figure, name: str, label: str) -> Markup:
+    """The figure as an SVG element with `label` for those who cannot see it; equal figures give equal bytes."""
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with rc_context(STYLE | {"svg.hashsalt": name}), warnings.catch_warnings():
+        # the browser has the letters that matplotlib's own font lacks
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+    return Markup(adopt(text.getvalue(), label))
+
+
+def adopt(text: str, label: str) -> str:
+    """Fit matplotlib's SVG into a page: no XML head, no style sheet, no ids that would clash, the page's colours and font."""
+    width, height = (float(size) for size in re.findall(r'viewBox="0 0 (\S+) (\S+)"', text)[0])
+    body = text[text.index("</defs>") + len("</defs>") :]
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub(r'(<text style="[^"]*?)font-family: [^;"]*;? ?', r"\1", body)
+    body = re.sub(r"(fill|stroke): (#00000[1-6])", lambda found: f"{found[1]}: var(--{VARIABLES[found[2]]})", body)
+    head = f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" aria-label="{escape(label)}">'
+    return head + body

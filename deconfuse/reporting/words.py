@@ -1,0 +1,55 @@
+"""Numbers, units and data text as the page writes them."""
+
+import unicodedata
+
+from markupsafe import Markup
+
+
+def plain(text: str) -> str:
+    """`text` without what no page can hold: control characters and half characters (surrogates) become U+FFFD."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
+
+
+def short(text: str, most: int) -> str:
+    """`text` on one line in at most `most` characters, with an ellipsis where it was cut."""
+    line = " ".join(plain(text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def breakable(name: str) -> Markup:
+    """A name, escaped, that may break over lines after its underscores."""
+    return Markup("_<wbr>").join(plain(name).split("_"))
+
+
+def percent(share: float) -> str:
+    """0.8125 as "81.2 %" (with a no-break space)."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def span(low: float, high: float) -> str:
+    """Two shares as an interval in percent: "78.0 to 84.1"."""
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def points(difference: float) -> str:
+    """A difference of shares in points, with its sign: "+12.7", "−0.4", "0.0"."""
+    value = round(100 * difference, 1)
+    return "0.0" if value == 0 else f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def count(number: float) -> str:
+    """A large number with its thousands set apart: "12,345"."""
+    return f"{number:,.0f}"
+
+
+def seconds(value: float) -> str:
+    """A duration: "8.4 s", "3 min 20 s", "2 h 05 min"."""
+    if value < 59.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def joined(names: list[str]) -> str:
+    """Names of modalities as one phrase: "audio + image"."""
+    return " + ".join(names)

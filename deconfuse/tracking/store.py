@@ -1,0 +1,164 @@
+"""Where the MLflow store is, and how it is opened: one writer at a time, never for long."""
+
+import logging
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from filelock import FileLock, Timeout
+
+from deconfuse.errors import UserError
+from deconfuse.files import whole
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+SQLITE = "sqlite:///"
+ARTIFACTS_TAG = "deconfuse.artifacts"
+PATH_COLUMNS = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    # by default a dead server holds its client for minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+@dataclass(frozen=True)
+class Store:
+    """A tracking store: its URI for MLflow, its file if it is SQLite, and where new experiments keep their files (None: the server says)."""
+
+    uri: str
+    lock: Path
+    database: Path | None
+    artifacts: str | None
+
+    def __str__(self) -> str:
+        return re.sub(r"(?<=://)[^/@]+@", "", self.uri)
+
+    @contextmanager
+    def alone(self, seconds: float = 60) -> Iterator[None]:
+        """Keep out other writers of this project. Raises UserError when one holds the store longer than `seconds`."""
+        lock = FileLock(self.lock, timeout=seconds)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UserError(f"another process has held {self.lock} for {seconds:.0f} s") from None
+        except OSError as error:
+            raise UserError(f"{self.lock} cannot be made: {error}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def prepare(self) -> None:
+        """Make a SQLite store that can be written, with its paths right for where it lies now; call it `alone`.
+
+        Raises UserError where the file cannot be used: MLflow itself would try again for 100 s.
+        """
+        if self.database is None or self.artifacts is None:
+            return
+        try:
+            if not self.database.exists() or self.database.stat().st_size == 0:
+                _create(self.database, self.artifacts)
+            _rebase(self.database, self.artifacts)
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(f"{self.database} cannot be written: {error}") from None
+
+    def page(self, experiment: str) -> str:
+        """Where MLflow's pages show the experiment's runs, from the server's address on; its start page opens on language models.
+
+        Empty where the store is no SQLite file, or does not have the experiment yet.
+        """
+        if self.database is None:
+            return ""
+        with closing(sqlite3.connect(self.database, timeout=5)) as connection:
+            found = connection.execute("SELECT experiment_id FROM experiments WHERE name = ?", (experiment,)).fetchone()
+        return f"/#/experiments/{found[0]}/runs?workflowType=machine_learning&compareRunsMode=CHART" if found else ""
+
+    def client(self) -> "MlflowClient":
+        """MLflow's client for the store, quiet and with little patience."""
+        quiet()
+        from mlflow.tracking import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri)
+
+
+def find(root: Path | None = None) -> Store:
+    """The store of the project at `root`: what `MLFLOW_TRACKING_URI` says, else `mlflow.db` there.
+
+    Without `root` it is the repository, also from within a temporary copy that `dvc exp run --temp` or `--queue` runs in.
+    """
+    root = (root or _repository()).resolve()
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    if uri.startswith(SQLITE):
+        return _sqlite(root, uri)
+    if "://" not in uri or uri.startswith(("file:", "sqlite:")):
+        raise UserError(
+            f"MLFLOW_TRACKING_URI={uri} is no store that MLflow writes; use sqlite:////folder/mlflow.db, https://server, or unset it"
+        )
+    artifacts = None if uri.startswith("http") else (root / "mlruns").as_uri()
+    return Store(uri, root / "mlflow.db.lock", None, artifacts)
+
+
+def quiet() -> None:
+    """Settings that MLflow reads when it is imported; what the user set stands."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+def _repository() -> Path:
+    if root := os.environ.get("DVC_ROOT"):
+        return Path(root)
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir() or (folder / ".git").exists()), here)
+
+
+def _sqlite(root: Path, uri: str) -> Store:
+    name = unquote(uri.removeprefix(SQLITE))
+    if name in ("", ":memory:"):
+        raise UserError(f"MLFLOW_TRACKING_URI={uri} keeps nothing; name a file: sqlite:////folder/mlflow.db")
+    database = root / name
+    if not database.parent.is_dir():
+        raise UserError(f"MLFLOW_TRACKING_URI={uri}: there is no folder {database.parent}")
+    return Store(_uri(database), database.with_name(f"{database.name}.lock"), database, (database.parent / "mlruns").as_uri())
+
+
+def _uri(database: Path) -> str:
+    # SQLAlchemy reads the two signs as those of a URL
+    return SQLITE + database.as_posix().replace("%", "%25").replace("?", "%3F")
+
+
+def _create(database: Path, artifacts: str) -> None:
+    """Make the tables under another name: neither a kill nor a second process sees half of them."""
+    quiet()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with whole(database) as temporary:
+        SqlAlchemyStore(_uri(temporary), artifacts).engine.dispose()
+
+
+def _rebase(database: Path, artifacts: str) -> None:
+    """Put the present folder in place of the one that the store was in before it was moved or copied."""
+    with closing(sqlite3.connect(database, timeout=5)) as connection:
+        # takes the write lock, so that a store that is locked, damaged or read-only is found out here
+        connection.execute("BEGIN IMMEDIATE")
+        tags = "experiment_tags WHERE key = ? AND value != ?"
+        for (old,) in connection.execute(f"SELECT DISTINCT value FROM {tags}", (ARTIFACTS_TAG, artifacts)).fetchall():
+            for table, column in PATH_COLUMNS.items():
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",
+                    (artifacts, len(old) + 1, len(old) + 1, f"{old}/"),
+                )
+        connection.execute("UPDATE experiment_tags SET value = ? WHERE key = ? AND value != ?", (artifacts, ARTIFACTS_TAG, artifacts))
+        connection.commit()

@@ -1,0 +1,268 @@
+"""A small finished project, as the stages would leave it: four modalities, four models, sixty rows, real media."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+SPLITS = {"train": 12, "val": 8, "test": 40}
+KINDS = {"audio": "audio", "image": "image", "text": "text", "video": "video"}
+CLASSES = ("circle", "square", "triangle")
+TEXTS = ("a round one", "four corners", "three corners")
+STARTED = 1_760_000_000.0
+EPOCHS = 5
+
+
+class Fake(NamedTuple):
+    """A model as planted: of the rows in the order that `luck` shuffles, the first `right` share is predicted rightly."""
+
+    modalities: tuple[str, ...]
+    fusion: str | None
+    right: float
+    luck: int
+
+
+MODELS = {
+    "audio_cnn": Fake(("audio",), None, 0.6, 1),
+    "image_cnn": Fake(("image",), None, 0.7, 2),
+    "text_lstm": Fake(("text",), None, 0.5, 3),
+    "concat": Fake(("audio", "image", "text", "video"), "concat", 0.95, 4),
+}
+
+
+def build(
+    root: Path,
+    classes: Sequence[str] = CLASSES,
+    texts: Sequence[str] = TEXTS,
+    models: Mapping[str, Fake] = MODELS,
+    kinds: Mapping[str, str] = KINDS,
+    identifier: str = "row-{}",
+) -> list[str]:
+    """Write data/raw, data/prepared (its JSON only), data/models and reports/models below `root`; return the models' names.
+
+    Row i is of class i modulo the number of classes, has the text of the same index, and lacks one modality when i is a multiple
+    of 7. Equal arguments give equal bytes.
+    """
+    rows = [(identifier.format(i), split, i % len(classes)) for i, split in enumerate(s for s, n in SPLITS.items() for _ in range(n))]
+    write_raw(root / "data/raw", rows, classes, texts, kinds)
+    write_prepared(root / "data/prepared", rows, classes, kinds)
+    for name, fake in models.items():
+        write_model(root / "data/models" / name, name, fake, classes)
+        write_evaluation(root / "reports/models" / name, name, fake, rows, classes)
+    return list(models)
+
+
+# ---------------------------------------------------------------- data
+
+
+def write_raw(
+    folder: Path, rows: list[tuple[str, str, int]], classes: Sequence[str], texts: Sequence[str], kinds: Mapping[str, str]
+) -> None:
+    """The table and its media."""
+    table = [["id", "split", "label", *sorted(kinds)]]
+    for i, (identifier, split, label) in enumerate(rows):
+        cells = [cell(folder, name, kind, i, label, texts) for name, kind in sorted(kinds.items())]
+        if i % 7 == 0:
+            cells[i // 7 % len(cells)] = ""
+        table.append([identifier, split, classes[label], *cells])
+    write_csv(folder / "manifest.csv", table)
+    write_json(
+        folder / "source.json",
+        {
+            "name": "shapes",
+            "title": "Three shapes",
+            "licence": "CC0-1.0",
+            "citation": "Drawn by the test itself.",
+            "media": "data/raw",
+            "modalities": {name: {"kind": kind} for name, kind in kinds.items()},
+            "params": {"source": "shapes", "seed": 0},
+            "digest": sha256(b"shapes").hexdigest(),
+        },
+    )
+
+
+def cell(folder: Path, name: str, kind: str, i: int, label: int, texts: Sequence[str]) -> str:
+    """Make the medium of one row; return its path from the media folder, or the text itself."""
+    if kind == "text":
+        return texts[i % len(texts)]
+    ending, write = {"image": ("png", write_image), "audio": ("flac", write_audio), "video": ("mp4", write_video)}[kind]
+    path = f"{sorted_place(name)}/{i:04}.{ending}"
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    write(folder / path, i, label)
+    return path
+
+
+def sorted_place(name: str) -> str:
+    """A folder name for a modality of any name."""
+    return name if name.isidentifier() else sha256(name.encode()).hexdigest()[:8]
+
+
+def picture(label: int, shift: int, side: int = 24) -> np.ndarray:
+    """A bright polygon-like blob on black: uint8 (side, side)."""
+    y, x = np.mgrid[:side, :side] - side / 2 + 0.5
+    x = x - shift
+    radius = np.abs(x) ** (1 + label % 3) + np.abs(y) ** (1 + label % 3)
+    return np.where(radius < (side / 3) ** (1 + label % 3), 230, 20).astype(np.uint8)
+
+
+def write_image(path: Path, i: int, label: int) -> None:
+    from PIL import Image
+
+    Image.fromarray(picture(label, i % 5 - 2)).save(path)
+
+
+def write_audio(path: Path, i: int, label: int) -> None:
+    """A quarter of a second of one tone: 8 kHz, 16 bit."""
+    import soundfile
+
+    seconds = np.arange(2000) / 8000
+    soundfile.write(path, 0.4 * np.sin(2 * math.pi * (300 + 150 * label + i) * seconds), 8000, subtype="PCM_16")
+
+
+def write_video(path: Path, i: int, label: int) -> None:
+    """Four frames of the shape drifting, H.264."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=8, options={"threads": "1", "preset": "ultrafast"})
+        stream.width = stream.height = 24
+        stream.pix_fmt = "yuv420p"
+        for step in range(4):
+            frame = av.VideoFrame.from_ndarray(np.repeat(picture(label, step * 2 - 3)[..., None], 3, axis=2), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def write_prepared(folder: Path, rows: list[tuple[str, str, int]], classes: Sequence[str], kinds: Mapping[str, str]) -> None:
+    """What the report reads of the prepared data; the arrays are not made."""
+    shapes = {"audio": [2000], "image": [1, 24, 24], "text": [], "video": [4, 3, 24, 24]}
+    counts = {s: {c: sum(split == s and label == k for _, split, label in rows) for k, c in enumerate(classes)} for s in SPLITS}
+    modalities = {
+        name: {"kind": kind, "shape": shapes[kind], "dtype": "int16" if kind == "audio" else "uint8", "mean": 0.1, "std": 0.3}
+        for name, kind in kinds.items()
+    }
+    params = {"data": {"source": "shapes"}, "preprocess": {}}
+    digest = {"train": sha256(b"train").hexdigest(), "val": sha256(b"val").hexdigest()}
+    schema = {"task": "single_label", "classes": list(classes), "train_counts": list(counts["train"].values())}
+    write_json(folder / "schema.json", schema | {"modalities": modalities, "params": params, "digest": digest})
+    coverage = {s: dict.fromkeys(kinds, 0) for s in SPLITS}
+    for i, (_, split, _) in enumerate(rows):
+        missing = sorted(kinds)[i // 7 % len(kinds)] if i % 7 == 0 else None
+        for name in kinds:
+            coverage[split][name] += name != missing
+    source = {"name": "shapes", "title": "Three shapes", "licence": "CC0-1.0", "citation": "Drawn by the test itself."}
+    write_json(folder / "summary.json", {"source": source, "rows": SPLITS, "classes": counts, "coverage": coverage, "rejected": 1})
+    write_csv(folder / "rejected.csv", [["line", "id", "column", "reason"], ["61", "row-60", "image", "not a picture"]])
+
+
+# ---------------------------------------------------------------- models
+
+
+def write_model(folder: Path, name: str, fake: Fake, classes: Sequence[str]) -> None:
+    """What the train stage leaves, without weights that would load."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = f"weights of {name}".encode()
+    (folder / "weights.safetensors").write_bytes(weights)
+    params = {"encoders": dict.fromkeys(fake.modalities, "cnn"), "fusion": fake.fusion}
+    model = {"name": name, "modalities": sorted(fake.modalities), "fusion": fake.fusion, "classes": list(classes), "params": params}
+    best = EPOCHS - 1
+    write_json(
+        folder / "model.json",
+        model | {"parameters": parameters(fake), "best_epoch": best, "sha256": sha256(weights).hexdigest()},
+    )
+    history = [["epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]]
+    for epoch in range(1, EPOCHS + 1):
+        share = epoch / EPOCHS
+        history.append([epoch, 1e-3, 1.2 - share, fake.right * share + 0.04, 1.3 - 0.8 * share + 0.1 * (share > 0.9), fake.right * share])
+    write_csv(folder / "history.csv", history)
+    write_json(folder / "run.json", run(name, fake, params))
+
+
+def parameters(fake: Fake) -> int:
+    """The planted number of weights."""
+    return 1000 * len(fake.modalities) + 17
+
+
+def run(name: str, fake: Fake, model: dict) -> dict:
+    """The record of one training: nine seconds on an imagined processor."""
+    digests = {part: sha256(f"{part} {name} {fake}".encode()).hexdigest() for part in ("params", "data", "code")}
+    seconds = 1.0 + len(fake.modalities)
+    ended = [STARTED + seconds * (epoch + 1) / EPOCHS for epoch in range(EPOCHS)]
+    return {
+        "digest": sha256(json.dumps(digests).encode()).hexdigest(),
+        "digests": digests,
+        "params": {
+            "data": {"source": "shapes"},
+            "preprocess": {"image": {"size": 24}},
+            "embed": {"image": {"representation": "pixels"}},
+            "train": {"epochs": EPOCHS, "learning_rate": 1e-3, "batch": 32},
+            "model": model,
+        },
+        "seed": 7,
+        "started": STARTED,
+        "ended": STARTED + seconds + 0.5,
+        "epoch_ended": ended,
+        "train_seconds": seconds,
+        "samples_per_second": EPOCHS * SPLITS["train"] / seconds,
+        "environment": {"python": "3.11.7", "torch": "2.11.0", "platform": "Linux", "processor": "a CPU", "device": "cpu", "threads": 1},
+        "git": {"commit": sha256(b"commit").hexdigest()[:40], "dirty": False},
+        "dvc": {"stage": f"train@{name}", "experiment": None, "baseline": None},
+    }
+
+
+def write_evaluation(folder: Path, name: str, fake: Fake, rows: list[tuple[str, str, int]], classes: Sequence[str]) -> None:
+    """Predictions as planted, and the measures that follow from them."""
+    measures = {}
+    for split in ("val", "test"):
+        part = [(identifier, label) for identifier, s, label in rows if s == split]
+        actual = np.array([label for _, label in part])
+        order = np.random.default_rng(fake.luck).permutation(len(part))
+        right = np.isin(np.arange(len(part)), order[: round(fake.right * len(part))])
+        predicted = np.where(right, actual, (actual + 1) % len(classes))
+        confidence = 0.6 + 0.3 * np.random.default_rng(fake.luck).random(len(part))
+        table = [["id", "actual", "predicted", "confidence", *(f"p:{c}" for c in classes)]]
+        for (identifier, a), p, c in zip(part, predicted, confidence, strict=True):
+            shares = [f"{c if k == p else (1 - c) / (len(classes) - 1):.6f}" for k in range(len(classes))]
+            table.append([identifier, classes[a], classes[p], f"{c:.6f}", *shares])
+        write_csv(folder / f"{split}.csv", table)
+        measures[split] = measure(actual, predicted, confidence, len(classes))
+    write_json(
+        folder / "metrics.json",
+        {"model": name, "modalities": sorted(fake.modalities), "fusion": fake.fusion, "parameters": parameters(fake), **measures},
+    )
+
+
+def measure(actual: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, classes: int) -> dict[str, float]:
+    """Accuracy with its 95 % Wilson interval, macro-F1, and the mean cross-entropy."""
+    right, n, z = actual == predicted, len(actual), 1.959964
+    share = right.mean()
+    centre, half = (share + z * z / 2 / n), z * math.sqrt(share * (1 - share) / n + z * z / 4 / n / n)
+    both = [(np.sum(right & (actual == k)), np.sum(actual == k) + np.sum(predicted == k)) for k in range(classes)]
+    loss = -np.log(np.where(right, confidence, (1 - confidence) / max(1, classes - 1))).mean()
+    return {
+        "accuracy": float(share),
+        "accuracy_low": float((centre - half) / (1 + z * z / n)),
+        "accuracy_high": float((centre + half) / (1 + z * z / n)),
+        "macro_f1": float(np.mean([2 * hit / total if total else 0.0 for hit, total in both])),
+        "loss": float(loss),
+        "n": n,
+    }
+
+
+# ---------------------------------------------------------------- files
+
+
+def write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, table: Sequence[Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(table)

@@ -1,0 +1,358 @@
+"""The report: its tables, its answer on planted truths, and its page against hostile data and in a real browser."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from finished_project import MODELS, Fake, build
+
+from deconfuse.errors import UserError
+from deconfuse.params.report import Report
+from deconfuse.reporting import gallery, media, words
+from deconfuse.reporting.answer import answer, difference
+from deconfuse.reporting.page import write
+from deconfuse.reporting.results import read
+from deconfuse.reporting.settings import flat
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style></svg></title><script src=//evil.example/x.js></script>",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}{% raw %}&lt;b&gt;",
+    "$x^2$ \\frac{1}{$",
+    "]]><!--<iframe srcdoc=x>--><svg onload=alert(1)>",
+    "bell \x07 \u202edrawkcab\u202c, 漢字",
+    "NA",
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("finished")
+    write(build(root), Report(), root)
+    return root
+
+
+def page(root: Path) -> str:
+    return (root / "reports/index.html").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- tables
+
+
+def test_leaderboard_has_the_promised_columns_best_first(finished: Path) -> None:
+    table = pd.read_csv(finished / "reports/leaderboard.csv", keep_default_na=False)
+    assert ",".join(table.columns) == (
+        "model,modalities,fusion,test_accuracy,test_accuracy_low,test_accuracy_high,test_macro_f1,parameters,train_seconds"
+    )
+    assert table["model"].tolist() == ["concat", "image_cnn", "audio_cnn", "text_lstm"]
+    assert table.iloc[0].tolist()[:4] == ["concat", "audio+image+text+video", "concat", 0.95]
+    assert table.iloc[1].tolist()[:4] == ["image_cnn", "image", "", 0.7]
+    assert table["parameters"].tolist() == [4017, 1017, 1017, 1017]
+    assert table["train_seconds"].tolist() == [5.0, 2.0, 2.0, 2.0]
+
+
+def test_metrics_hold_the_leaderboard_without_timings(finished: Path) -> None:
+    metrics = json.loads((finished / "reports/metrics.json").read_text())
+    assert metrics.keys() == MODELS.keys()
+    assert metrics["concat"].keys() == {"test_accuracy", "test_accuracy_low", "test_accuracy_high", "test_macro_f1", "parameters"}
+    assert metrics["concat"]["test_accuracy"] == 0.95
+
+
+def test_models_equal_in_accuracy_stand_by_name(tmp_path: Path) -> None:
+    names = build(tmp_path, models={"b": Fake(("image",), None, 0.5, 1), "a": Fake(("audio",), None, 0.5, 2)})
+    assert [result.name for result in read(names, tmp_path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "stage"),
+    [
+        ("data/models/concat/run.json", "train@concat"),
+        ("reports/models/concat/metrics.json", "evaluate@concat"),
+        ("reports/models/concat/test.csv", "evaluate@concat"),
+    ],
+)
+def test_missing_model_names_the_stage_to_run(tmp_path: Path, gone: str, stage: str) -> None:
+    names = build(tmp_path)
+    (tmp_path / gone).unlink()
+    with pytest.raises(UserError, match=stage):
+        write(names, Report(), tmp_path)
+    assert not (tmp_path / "reports/index.html").exists()
+
+
+def test_no_model_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="models:"):
+        write([], Report(), tmp_path)
+
+
+def test_models_evaluated_on_different_rows_are_not_compared(tmp_path: Path) -> None:
+    names = build(tmp_path)
+    path = tmp_path / "reports/models/concat/test.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UserError, match="different test rows"):
+        write(names, Report(), tmp_path)
+
+
+# ---------------------------------------------------------------- the answer
+
+
+def test_fusion_that_is_better_is_said_to_help(tmp_path: Path) -> None:
+    first, second = answer(read(build(tmp_path), tmp_path), 2000, 0)
+    assert first.startswith(
+        "The best single modality is image: image_cnn is right on 70.0\N{NO-BREAK SPACE}% of the 40 test rows (95 % interval "
+    )
+    assert second.startswith(
+        "Fusion helps: the best one, concat of audio + image + text + video, is right on 95.0\N{NO-BREAK SPACE}%, 25.0 points more"
+    )
+
+
+def test_models_that_say_the_same_show_nothing(tmp_path: Path) -> None:
+    models = {"image_cnn": Fake(("image",), None, 0.7, 1), "both": Fake(("audio", "image"), "attention", 0.7, 1)}
+    _, second = answer(read(build(tmp_path, models=models), tmp_path), 2000, 0)
+    assert "is not shown" in second
+    assert "both (attention) of audio + image" in second
+    assert "0.0 points more than image alone (95 % interval 0.0 to 0.0)" in second
+
+
+def test_fusion_that_is_worse_does_not_help(tmp_path: Path) -> None:
+    models = {"image_cnn": Fake(("image",), None, 0.9, 1), "both": Fake(("audio", "image"), "attention", 0.3, 1)}
+    _, second = answer(read(build(tmp_path, models=models), tmp_path), 2000, 0)
+    assert second.startswith("Fusion does not help here")
+    assert "60.0 points less than image alone" in second
+
+
+@pytest.mark.parametrize(
+    ("models", "sentence", "said"),
+    [
+        ({"image_cnn": MODELS["image_cnn"]}, 1, "No fusion is in the line-up"),
+        ({"concat": MODELS["concat"]}, 0, "No model of one modality alone is in the line-up"),
+    ],
+)
+def test_line_up_of_one_kind_says_what_it_lacks(tmp_path: Path, models: dict[str, Fake], sentence: int, said: str) -> None:
+    names = build(tmp_path, models=models)
+    assert said in answer(read(names, tmp_path), 2000, 0)[sentence]
+    write(names, Report(), tmp_path)
+    assert said in page(tmp_path)
+
+
+def test_paired_bootstrap_agrees_with_resampling_row_by_row() -> None:
+    rng = np.random.default_rng(3)
+    right, other = rng.random(200) < 0.8, rng.random(200) < 0.7
+    found = difference(right, other, 20_000, 0)
+    rows = rng.integers(200, size=(20_000, 200))
+    low, high = np.quantile(right[rows].mean(axis=1) - other[rows].mean(axis=1), [0.025, 0.975])
+    assert found.value == pytest.approx(right.mean() - other.mean())
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.01)
+
+
+# ---------------------------------------------------------------- words
+
+
+def test_numbers_and_names_in_words() -> None:
+    assert [words.points(value) for value in (0.127, -0.004, -0.0004)] == ["+12.7", "\N{MINUS SIGN}0.4", "0.0"]
+    assert [words.seconds(value) for value in (8.44, 59.99, 200, 7500)] == ["8.4 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]
+    assert words.count(12345.6) == "12,346"
+    assert words.short("a  long\nname", 8) == "a long …"
+    assert words.breakable("a_<b>") == "a_<wbr>&lt;b&gt;"
+
+
+# ---------------------------------------------------------------- the gallery
+
+
+def test_gallery_is_half_right_half_wrong(tmp_path: Path) -> None:
+    results = read(build(tmp_path, models={**MODELS, "concat": Fake(("audio", "image"), "concat", 0.5, 4)}), tmp_path)
+    right, wrong = gallery.draw(results, 12, 0)
+    judge = next(result for result in results if not result.single)
+    verdict = dict(zip(judge.predictions.index, judge.right, strict=True))
+    assert [verdict[name] for name in right] == [True] * 6
+    assert [verdict[name] for name in wrong] == [False] * 6
+    assert gallery.draw(results, 12, 0) == (right, wrong) != gallery.draw(results, 12, 1)
+
+
+def test_gallery_takes_more_of_one_kind_where_the_other_lacks(tmp_path: Path) -> None:
+    right, wrong = gallery.draw(read(build(tmp_path), tmp_path), 12, 0)
+    assert (len(right), len(wrong)) == (10, 2)
+
+
+def test_gallery_notes_what_is_missing_unreadable_or_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = read(build(tmp_path), tmp_path)
+    (tmp_path / "data/raw/image/0030.png").write_bytes(b"<html>not found</html>")
+    ((card,),) = gallery.cards([["row-30"]], results, tmp_path)
+    assert {cell.modality: cell.note for cell in card.cells}["image"] == "cannot be read (UnidentifiedImageError)"
+    ((card,),) = gallery.cards([["row-28"]], results, tmp_path)
+    assert [cell.note for cell in card.cells if cell.note] == ["missing in this row"]
+    monkeypatch.setattr(gallery, "BUDGET", 3000)
+    ((card,),) = gallery.cards([["row-31"]], results, tmp_path)
+    assert [cell.modality for cell in card.cells if cell.note == "left out to keep this page small"] == ["video"]
+
+
+def test_media_are_written_anew_small_and_without_metadata(tmp_path: Path) -> None:
+    import soundfile
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x010E] = "taken at home"
+    Image.effect_noise((1500, 1000), 60).convert("RGB").save(tmp_path / "large.jpg", exif=exif)
+    picture = media.image(tmp_path / "large.jpg")
+    assert (picture.width, picture.height) == (224, 149)
+    assert b"taken at home" not in decoded(picture.source)
+    assert len(picture.source) < 60_000
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, (48_000 * 20, 2)), 48_000)
+    sound = media.audio(tmp_path / "long.wav")
+    (tmp_path / "short.flac").write_bytes(decoded(sound.source))
+    told = soundfile.info(tmp_path / "short.flac")
+    assert (told.samplerate, told.channels, told.duration) == (16_000, 1, 8.0)
+
+
+def decoded(source: str) -> bytes:
+    from base64 import b64decode
+
+    return b64decode(source.partition(",")[2])
+
+
+# ---------------------------------------------------------------- the page
+
+
+class Page(HTMLParser):
+    """What a browser would act on: every element with its attributes, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def values(self, *names: str) -> Iterator[str]:
+        return (value or "" for _, attributes in self.elements for name, value in attributes.items() if name in names)
+
+
+def test_hostile_data_stays_text(tmp_path: Path) -> None:
+    models = {name: Fake(fake.modalities, fake.fusion, 0.5, fake.luck) for name, fake in MODELS.items()}
+    models["<b onclick=alert(1)>$m$"] = Fake(("audio", "image"), "<i>concat", 0.9, 9)
+    kinds = {"audio": "audio", "image": "image", "text": "text", "<u onload=alert(1)>": "image"}
+    names = build(tmp_path, classes=HOSTILE, texts=HOSTILE, models=models, kinds=kinds, identifier="<script>alert('{}')</script>")
+    summary = tmp_path / "data/prepared/summary.json"
+    # a JSON text may hold half a character, which no file in UTF-8 can
+    summary.write_text(summary.read_text().replace("Three shapes", "<b>half</b> \\ud800"))
+    write(names, Report(samples=40), tmp_path)
+    parsed = Page(page(tmp_path))
+    tags = {tag for tag, _ in parsed.elements}
+    assert not tags & {"script", "iframe", "object", "embed", "link", "base", "form", "b", "i", "u"}
+    assert not [name for _, attributes in parsed.elements for name in attributes if name.startswith("on")]
+    assert "srcdoc" not in {name for _, attributes in parsed.elements for name in attributes}
+    for value in parsed.values("href", "src", "poster", "xlink:href", "action", "data"):
+        assert re.match(r"#|data:(image/(png|webp)|audio/flac|video/mp4);base64,|leaderboard\.csv$|metrics\.json$", value), value[:80]
+    assert not re.search(r"url\((?!#)", "".join(parsed.values("style", "clip-path")))
+    said = "".join(parsed.words)
+    for payload in HOSTILE[:8]:
+        assert payload in said
+    assert "bell \N{REPLACEMENT CHARACTER} " in said
+    assert "helps on <b>half</b> \N{REPLACEMENT CHARACTER}?" in said
+    # the names in a chart are whole words, not set as mathematics
+    assert "$m$</text>" in page(tmp_path)
+
+
+def test_page_keeps_the_browser_from_fetching_anything(finished: Path) -> None:
+    policy = next(a["content"] for tag, a in Page(page(finished)).elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy == "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+    assert not re.search(r"https?://|@import|url\([^#]", re.sub(r"base64,[\w+/=\s]*", "", page(finished)))
+
+
+def test_page_has_one_of_each_id_headings_in_order_and_named_charts(finished: Path) -> None:
+    parsed = Page(page(finished))
+    ids = list(parsed.values("id"))
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for value in parsed.values("href", "xlink:href") if value.startswith("#")} <= set(ids)
+    levels = [int(tag[1]) for tag, _ in parsed.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(attributes.get("scope") for tag, attributes in parsed.elements if tag == "th")
+    assert all(attributes.get("aria-label") for tag, attributes in parsed.elements if tag in ("svg", "audio", "video"))
+    assert all(attributes.get("alt") for tag, attributes in parsed.elements if tag == "img")
+
+
+def test_secrets_in_settings_are_not_told() -> None:
+    told = flat(
+        {"url": {"password": "hush"}, "api_key": "hush", "token": "hush", "tokens": 64, "drop": None, "dirty": True, "sizes": [1, 2]}
+    )
+    assert told == {
+        **dict.fromkeys(("url.password", "api_key", "token"), "(hidden)"),
+        "tokens": "64",
+        "drop": "none",
+        "dirty": "yes",
+        "sizes": "1, 2",
+    }
+
+
+def test_equal_inputs_give_equal_bytes(finished: Path, tmp_path: Path) -> None:
+    write(build(tmp_path), Report(), tmp_path)
+    for name in ("index.html", "leaderboard.csv", "metrics.json"):
+        assert (tmp_path / "reports" / name).read_bytes() == (finished / "reports" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("kinds", [{"text": "text"}, {"front": "image", "rear": "image", "engine": "audio"}])
+def test_any_modalities_will_do(tmp_path: Path, kinds: dict[str, str]) -> None:
+    names = build(tmp_path, models={"one": Fake((min(kinds),), None, 0.6, 1)}, kinds=kinds)
+    write(names, Report(), tmp_path)
+    assert all(f">{name}" in page(tmp_path) for name in kinds)
+
+
+def test_many_classes_and_samples_stay_below_eight_megabytes(tmp_path: Path) -> None:
+    names = build(tmp_path, classes=[f"class {i}" for i in range(300)])
+    write(names, Report(samples=40), tmp_path)
+    assert (tmp_path / "reports/index.html").stat().st_size < 8_000_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_in_a_real_browser(finished: Path, scheme: str) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as play, play.chromium.launch(executable_path=chromium, args=options) as browser:
+        tab = browser.new_page(viewport={"width": 400, "height": 800}, color_scheme=scheme)
+        complaints: list[str] = []
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.goto((finished / "reports/index.html").as_uri())
+        tab.wait_for_function("[...document.querySelectorAll('audio, video')].every(m => m.readyState > 0 || m.error)")
+        assert not complaints
+        assert tab.evaluate("[...document.querySelectorAll('main > section')].map(s => s.id)") == [
+            *("leaderboard", "data", "curves", "confusions", "samples", "models")
+        ]
+        assert tab.evaluate("[...document.querySelectorAll('svg')].filter(s => s.getBBox().width > 100).length") == 1 + 2 * len(MODELS)
+        assert tab.evaluate("[...document.images].length && [...document.images].every(i => i.complete && i.naturalWidth == 24)")
+        assert tab.evaluate("[...document.querySelectorAll('audio')].map(a => a.duration)")[:1] == [0.25]
+        assert set(tab.evaluate("[...document.querySelectorAll('video')].map(v => v.videoWidth)")) == {144}
+        # no sideways scrolling of the page, and text that stands out from its ground in both schemes
+        assert tab.evaluate("document.documentElement.scrollWidth") == 400
+        ink = tab.evaluate("getComputedStyle(document.querySelector('svg text')).fill")
+        paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert abs(brightness(ink) - brightness(paper)) > 128
+
+
+def brightness(colour: str) -> float:
+    """Mean of "rgb(r, g, b)", 0..255."""
+    return float(np.mean([int(number) for number in re.findall(r"\d+", colour)[:3]]))
+
+
+def test_classes_named_like_numbers_or_nothing_are_text(tmp_path: Path) -> None:
+    results = read(build(tmp_path, classes=("007", "NA", "1e3")), tmp_path)
+    assert set(results[0].predictions["actual"]) == {"007", "NA", "1e3"}
