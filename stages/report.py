@@ -1,0 +1,28 @@
+"""Compare the models that params name, and draw their runs in MLflow.
+
+    python -m stages.report
+
+Reads `data/models/` and `reports/models/` of the models under `models:`, `data/prepared/summary.json`, and samples from `data/raw/`; params
+`report`, `tracking`. Writes `reports/index.html`, `reports/leaderboard.csv`, `reports/metrics.json`; MLflow's store, which is no
+output of the pipeline, gets the runs it lacks.
+"""
+
+from pathlib import Path
+
+from deconfuse.errors import command
+from deconfuse.params import load
+from deconfuse.params import read as read_params
+from deconfuse.params.report import Report
+from deconfuse.params.tracking import Tracking
+from deconfuse.reporting.page import write
+from deconfuse.tracking import sync
+
+
+def main() -> None:
+    models = list(load()["models"])
+    write(models, read_params("report", Report), Path())
+    print(sync(models, read_params("tracking", Tracking).experiment))
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,162 @@
+"""Promises about the project's shape, kept by looking at all of it."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from imports import closure, direct
+from ruamel.yaml import YAML
+
+STAGES = ("download", "preprocess", "embed", "train", "evaluate", "report")
+PIPELINE = YAML(typ="safe").load(Path("dvc.yaml").read_text())["stages"]
+CODE = sorted([*Path("deconfuse").rglob("*.py"), *Path("stages").glob("*.py")])
+
+
+def declared(stage: str) -> dict:
+    return PIPELINE[stage].get("do", PIPELINE[stage])
+
+
+def code_files(path: Path) -> set[Path]:
+    """A file, or all of a folder that would be shipped."""
+    return {path} if path.is_file() else {file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+
+
+def package_data(files: set[Path]) -> set[Path]:
+    """What is no code but lies in a folder of these files' package: templates, style sheets."""
+    folders = {file.parent for file in files if file.parts[0] == "deconfuse" and len(file.parts) > 2}
+    return {path for folder in folders for path in folder.iterdir() if path.is_file() and path.suffix != ".py"}
+
+
+def test_the_pipeline_has_the_six_stages() -> None:
+    assert tuple(PIPELINE) == STAGES
+    assert {path.stem for path in Path("stages").glob("*.py")} == {"__init__", *STAGES}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_declared_code_is_imported_code(stage: str) -> None:
+    needed = closure(Path(f"stages/{stage}.py"))
+    needed |= package_data(needed)
+    listed = [Path(dep) for dep in declared(stage)["deps"] if dep.startswith(("deconfuse", "stages"))]
+    given = set().union(*(code_files(path) for path in listed))
+    assert sorted(map(str, needed - given)) == [], "imported, but no dependency: an edit would not run the stage again"
+    assert sorted(map(str, given - needed)) == [], "a dependency, but not imported: an edit would run the stage for nothing"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_declared_params_are_read_params(stage: str) -> None:
+    read = set()
+    for node in ast.walk(ast.parse(Path(f"stages/{stage}.py").read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "read_params":
+            key = ast.unparse(node.args[0]).strip("f'\"")
+            read.add(re.sub(r"\{\w+\}", "${key}", key))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load":
+            read.add("models")
+    params = declared(stage)["params"]
+    if stage == "download":
+        # it checks all sections
+        assert params == [{"params.yaml": None}]
+    elif stage == "evaluate":
+        # `load` is that of safetensors
+        assert read - {"models"} == set(params)
+    else:
+        assert read == set(params)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_its_own_script(stage: str) -> None:
+    assert declared(stage)["cmd"].split()[:3] == ["python", "-m", f"stages.{stage}"]
+
+
+def test_stages_do_not_import_stages() -> None:
+    assert {
+        str(path): sorted(map(str, inner))
+        for path in Path("stages").glob("*.py")
+        if (inner := {p for p in direct(path) if p.parts[0] == "stages" and p.name != "__init__.py"})
+    } == {}
+
+
+# what a part may import of the project, beside its own folder
+MAY = {
+    "encoders": {"errors", "attention_layer"},
+    "fusion": {"errors", "attention_layer"},
+    "embeddings": {"errors"},
+    "media": {"params.preprocess", "params.strict", "params.explain", "params", "errors"},
+    "reporting": {"files", "errors", "params.report", "params.strict", "params.explain", "params"},
+    "sources": {"files", "errors", "progress", "params.digits", "params.strict", "params.explain", "params"},
+    "model.py": set(),
+    "training.py": set(),
+    "metrics.py": set(),
+}
+
+
+@pytest.mark.parametrize("part", MAY)
+def test_layers(part: str) -> None:
+    place = Path("deconfuse") / part
+    for file in [place] if place.is_file() else place.glob("*.py"):
+        outside = {path for path in direct(file) if path != Path("deconfuse/__init__.py") and place not in path.parents}
+        names = {".".join(path.with_suffix("").parts[1:]).removesuffix(".__init__") for path in outside}
+        assert names <= MAY[part], f"{file} imports {sorted(names - MAY[part])}"
+
+
+def test_train_and_evaluate_never_import_mlflow() -> None:
+    for stage in ("train", "evaluate"):
+        for file in closure(Path(f"stages/{stage}.py")):
+            assert "mlflow" not in re.findall(r"^\s*(?:import|from) (\w+)", file.read_text(), re.MULTILINE), file
+
+
+FORBIDDEN = (
+    "pickle",
+    "weights_only=False",
+    "allow_pickle=True",
+    "eval(",
+    "exec(",
+    "shell=True",
+    "extractall(",
+    "torchvision.io",
+    "yaml.load(",
+)
+
+
+@pytest.mark.parametrize("file", CODE, ids=str)
+def test_nothing_unsafe_is_called(file: Path) -> None:
+    text = re.sub(r"\.(eval|exec)\(|_exec\(|\"[^\"\n]*\"", "", file.read_text())
+    assert [word for word in FORBIDDEN if word in text and "no pickle" not in text] == []
+
+
+def commands(readme: str) -> list[str]:
+    """The lines of the README's shell blocks."""
+    blocks = re.findall(r"```(?:bash|sh|console)\n(.*?)```", readme, re.DOTALL)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.split("#")[0].strip()]
+
+
+def test_the_readmes_commands_exist() -> None:
+    targets = set(re.findall(r"^([\w-]+):", Path("Makefile").read_text(), re.MULTILINE))
+    found = commands(Path("README.md").read_text())
+    assert found
+    for line in found:
+        words = shlex.split(line)
+        if words[0] == "make":
+            assert words[1] in targets, line
+        elif words[0] == "python":
+            assert (
+                words[1] == "-m"
+                and Path(words[2].replace(".", "/")).with_suffix(".py").exists()
+                or Path(words[2].replace(".", "/"), "__main__.py").exists()
+            ), line
+        elif words[0] == "dvc":
+            assert words[1] in {"repro", "exp", "metrics", "plots", "params", "dag", "status", "pull", "push"}, line
+        else:
+            assert words[0] in {"git", "cd", "pip", "source", "."}, line
+
+
+def test_the_readme_links_to_files_that_exist() -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", Path("README.md").read_text()):
+        assert Path(target).exists(), target
+
+
+def test_pinned_versions_name_no_address() -> None:
+    pinned = Path("constraints.txt").read_text()
+    assert "torch==" in pinned
+    assert "://" not in pinned

@@ -1,0 +1,517 @@
+"""MLflow's store is drawn from the models' files: whole, once, without secrets, and never in the way."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import finished_project
+import pytest
+
+from deconfuse.errors import UserError
+from deconfuse.files import read_json, write_json
+from deconfuse.tracking import sync
+from deconfuse.tracking.projection import DIGEST_TAG, EVALUATION_TAG
+from deconfuse.tracking.record import HIDDEN, flatten, redact
+from deconfuse.tracking.store import find
+
+EXPERIMENT = "deconfuse"
+FILES = ["history.csv", "metrics.json", "model.json", "params.json", "run.json", "test.csv", "val.csv", "weights.safetensors"]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished project of four models, and an empty store beside it so that not every test waits for its tables."""
+    root = tmp_path_factory.mktemp("finished") / "project"
+    models = finished_project.build(root)
+    (root / "params.yaml").write_text(json.dumps({"models": {model: {} for model in models}}))
+    store = find(root)
+    with store.alone():
+        store.prepare()
+    return root
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the finished project, and the current folder in it."""
+    root = tmp_path / "project"
+    shutil.copytree(finished, root)
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    return root
+
+
+MODELS = list(finished_project.MODELS)
+
+
+def command_line(root: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "deconfuse.tracking", *arguments]
+    # the package's own folder, since the project under test is elsewhere
+    path = str(Path(__file__).resolve().parents[1])
+    variables = os.environ | {"DVC_ROOT": str(root), "PYTHONPATH": path} | environment
+    return subprocess.Popen(command, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def runs(root: Path) -> dict[str, dict[str, Any]]:
+    """All that a store holds of its active runs, by name, but for what is drawn anew each time (ids)."""
+    client = find(root).client()
+    found: dict[str, dict[str, Any]] = {}
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    for run in client.search_runs([experiment.experiment_id]):
+        run_id, info, name = run.info.run_id, run.info, str(run.info.run_name)
+        assert name not in found, f"{name} is there twice"
+        paths = [item.path for item in client.list_artifacts(run_id)]
+        found[name] = {
+            "times": (info.start_time, info.end_time),
+            "status": info.status,
+            "params": run.data.params,
+            "tags": run.data.tags,
+            "metrics": {metric: history(client, run_id, metric) for metric in run.data.metrics},
+            "files": {path: Path(client.download_artifacts(run_id, path)).read_bytes() for path in paths},
+        }
+    return found
+
+
+def history(client: Any, run_id: str, name: str) -> list[tuple[float, int, int]]:
+    points = client.get_metric_history(run_id, name)
+    return sorted((point.value, point.timestamp, point.step) for point in points)
+
+
+def dump(root: Path) -> list[str]:
+    with closing(sqlite3.connect(root / "mlflow.db")) as connection:
+        return list(connection.iterdump())
+
+
+def edit(path: Path, **changes: Any) -> None:
+    write_json(path, read_json(path) | changes)
+
+
+# ---------------------------------------------------------------- what a run holds
+
+
+def test_a_run_holds_all_that_the_files_say(project: Path) -> None:
+    assert sync(MODELS, EXPERIMENT).written == MODELS
+    run = runs(project)["concat"]
+    wrote, measured = read_json(Path("data/models/concat/run.json")), read_json(Path("reports/models/concat/metrics.json"))
+    assert run["status"] == "FINISHED"
+    assert run["times"] == (round(wrote["started"] * 1000), round(wrote["ended"] * 1000))
+    assert run["params"] == {
+        "data.source": "shapes",
+        "embed.image.representation": "pixels",
+        "model.encoders.audio": "cnn",
+        "model.encoders.image": "cnn",
+        "model.encoders.text": "cnn",
+        "model.encoders.video": "cnn",
+        "model.fusion": "concat",
+        "preprocess.image.size": "24",
+        "train.batch": "32",
+        "train.epochs": "5",
+        "train.learning_rate": "0.001",
+    }
+    assert (
+        run["tags"].items()
+        >= {
+            "model": "concat",
+            "modalities": "audio+image+text+video",
+            "fusion": "concat",
+            "seed": "7",
+            DIGEST_TAG: wrote["digest"],
+            "digest.data": wrote["digests"]["data"],
+            "git.commit": wrote["git"]["commit"],
+            "git.dirty": "false",
+            "dvc.stage": "train@concat",
+            "environment.torch": "2.11.0",
+            "environment.threads": "1",
+            "mlflow.source.git.commit": wrote["git"]["commit"],
+        }.items()
+    )
+    assert "dvc.experiment" not in run["tags"]
+    ended = round(wrote["ended"] * 1000)
+    for split in ("val", "test"):
+        for name, value in measured[split].items():
+            assert run["metrics"][f"{split}/{name}"] == [(value, ended, 0)]
+    assert run["metrics"]["training/train_seconds"] == [(wrote["train_seconds"], ended, 0)]
+    assert run["metrics"]["training/parameters"] == [(measured["parameters"], ended, 0)]
+
+
+def test_a_curve_has_a_point_an_epoch_at_its_true_time(project: Path) -> None:
+    sync(MODELS, EXPERIMENT)
+    ended = read_json(Path("data/models/concat/run.json"))["epoch_ended"]
+    rows = [line.split(",") for line in Path("data/models/concat/history.csv").read_text().splitlines()]
+    metrics = runs(project)["concat"]["metrics"]
+    for column, name in enumerate(rows[0][1:], 1):
+        expected = [(float(row[column]), round(at * 1000), int(row[0])) for row, at in zip(rows[1:], ended, strict=True)]
+        assert metrics[name] == sorted(expected)
+
+
+def test_a_run_keeps_the_bytes_of_its_files(project: Path) -> None:
+    sync(MODELS, EXPERIMENT)
+    files = runs(project)["audio_cnn"]["files"]
+    assert sorted(files) == FILES
+    assert json.loads(files.pop("params.json")) == read_json(Path("data/models/audio_cnn/run.json"))["params"]
+    for name, content in files.items():
+        folder = "reports" if name in ("metrics.json", "test.csv", "val.csv") else "data"
+        assert content == Path(f"{folder}/models/audio_cnn/{name}").read_bytes(), name
+
+
+def test_a_run_of_an_experiment_of_dvc_bears_its_name(project: Path) -> None:
+    edit(Path("data/models/concat/run.json"), dvc={"stage": "train@concat", "experiment": "puffy-daks", "baseline": "0" * 40})
+    sync(["concat"], EXPERIMENT)
+    assert runs(project)["concat (puffy-daks)"]["tags"]["dvc.experiment"] == "puffy-daks"
+
+
+def test_params_become_legal_names_and_bounded_text() -> None:
+    flat = flatten({"a+b": 1, "a@b": 2, "c": {"x/../y": [1, "z"], "empty": {}}, "off": False, "none": None, "word": "7", "é": "ü"})
+    assert flat == {"a_b": "1", "a_b_": "2", "c.x_.._y": '[1, "z"]', "c.empty": "{}", "off": "false", "none": "null", "word": "7", "é": "ü"}
+    long = flatten({"long": "x" * 7000})["long"]
+    assert len(long) == 6000
+    assert long.endswith("... [7000 characters in all]")
+
+
+# ---------------------------------------------------------------- once, and only once
+
+
+def test_the_same_again_changes_nothing(project: Path) -> None:
+    sync(MODELS, EXPERIMENT)
+    before = dump(project)
+    again = sync(MODELS, EXPERIMENT)
+    assert (again.known, again.written, again.updated) == (MODELS, [], [])
+    assert dump(project) == before
+
+
+def test_a_lost_store_is_drawn_again_as_it_was(project: Path) -> None:
+    sync(MODELS, EXPERIMENT)
+    before = runs(project)
+    (project / "mlflow.db").unlink()
+    shutil.rmtree(project / "mlruns")
+    # a process of its own: MLflow keeps a file open that is gone
+    process = command_line(project)
+    assert process.communicate()[0].startswith("4 runs written, 0 already there; store sqlite:////")
+    copy = project.parent / "copy"
+    shutil.copytree(project, copy)
+    with find(copy).alone():
+        find(copy).prepare()
+    assert runs(copy) == before
+
+
+def test_another_digest_is_another_run(project: Path) -> None:
+    sync(MODELS, EXPERIMENT)
+    edit(Path("data/models/concat/run.json"), digest="f" * 64, dvc={"stage": "train@concat", "experiment": "second", "baseline": None})
+    again = sync(MODELS, EXPERIMENT)
+    assert (again.written, again.known) == (["concat"], [model for model in MODELS if model != "concat"])
+    assert runs(project).keys() == {*MODELS, "concat (second)"}
+
+
+def test_another_evaluation_is_the_same_run(project: Path) -> None:
+    sync(MODELS, EXPERIMENT)
+    before = runs(project)["concat"]
+    path = Path("reports/models/concat/metrics.json")
+    edit(path, test=read_json(path)["test"] | {"accuracy": 0.125})
+    assert sync(MODELS, EXPERIMENT).updated == ["concat"]
+    client = find(project).client()
+    found = client.search_runs(["1"], filter_string="attributes.run_name = 'concat'")
+    assert [run.data.metrics["test/accuracy"] for run in found] == [0.125]
+    after = runs(project)["concat"]
+    assert after["files"]["metrics.json"] == path.read_bytes()
+    assert {key: after[key] for key in ("times", "status", "params")} == {key: before[key] for key in ("times", "status", "params")}
+    assert sync(MODELS, EXPERIMENT).known == MODELS
+
+
+def test_a_model_not_evaluated_yet_gets_its_measures_later(project: Path) -> None:
+    shutil.move("reports/models/concat", "aside")
+    sync(["concat"], EXPERIMENT)
+    first = runs(project)["concat"]
+    assert EVALUATION_TAG not in first["tags"]
+    assert not [name for name in first["metrics"] if name.startswith("test/")]
+    assert sync(["concat"], EXPERIMENT).known == ["concat"]
+    shutil.move("aside", "reports/models/concat")
+    assert sync(["concat"], EXPERIMENT).updated == ["concat"]
+    assert sorted(runs(project)["concat"]["files"]) == FILES
+
+
+@pytest.mark.parametrize("call", ["log_batch", "log_text", "log_artifact", "set_terminated"])
+def test_a_run_that_was_broken_off_is_finished(project: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    from mlflow.tracking import MlflowClient
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(MlflowClient, call, killed)
+        sync(["concat"], EXPERIMENT)
+    assert runs(project)["concat"]["status"] == "RUNNING"
+    assert sync(["concat", "text_lstm"], EXPERIMENT).written == ["concat", "text_lstm"]
+    mended = runs(project)["concat"]
+    assert mended["status"] == "FINISHED"
+    assert sorted(mended["files"]) == FILES
+    assert all(len(points) in (1, finished_project.EPOCHS) for points in mended["metrics"].values())
+
+
+def test_a_run_that_the_user_deleted_does_not_count(project: Path) -> None:
+    sync(MODELS, EXPERIMENT)
+    client = find(project).client()
+    client.delete_run(client.search_runs(["1"], filter_string="attributes.run_name = 'concat'")[0].info.run_id)
+    assert sync(MODELS, EXPERIMENT).written == ["concat"]
+    assert runs(project).keys() == set(MODELS)
+
+
+def test_two_processes_share_a_new_store(project: Path) -> None:
+    (project / "mlflow.db").unlink()
+    processes = [command_line(project) for _ in range(2)]
+    output = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted(line.split(";")[0] for line in output) == ["0 runs written, 4 already there", "4 runs written, 0 already there"]
+
+
+# ---------------------------------------------------------------- where the store is
+
+
+def test_a_project_that_was_moved_finds_its_files(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync(MODELS, EXPERIMENT)
+    before = runs(project)
+    moved = project.rename(project.with_name("moved é %41?"))
+    monkeypatch.setenv("DVC_ROOT", str(moved))
+    monkeypatch.chdir(moved)
+    assert sync(MODELS, EXPERIMENT).known == MODELS
+    assert runs(moved) == before
+    assert "/project/mlruns" not in "\n".join(line for line in dump(moved) if "mlruns/0" not in line)
+
+
+def test_a_temporary_copy_writes_to_the_parents_store(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = project / ".dvc/tmp/exps/one"
+    (copy / ".dvc").mkdir(parents=True)
+    for folder in ("data", "reports"):
+        shutil.copytree(folder, copy / folder)
+    monkeypatch.chdir(copy)
+    assert sync(MODELS, EXPERIMENT).written == MODELS
+    assert not (copy / "mlflow.db").exists()
+    assert not (copy / "mlruns").exists()
+    shutil.rmtree(copy)
+    monkeypatch.chdir(project)
+    assert sorted(runs(project)["concat"]["files"]) == FILES
+
+
+def test_without_dvc_the_store_is_at_the_repositorys_root(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DVC_ROOT")
+    (project / ".git").mkdir()
+    monkeypatch.chdir(project / "data")
+    assert find().database == project / "mlflow.db"
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("file:///somewhere", "no store that MLflow writes"),
+        ("./mlruns", "no store"),
+        ("sqlite://", "no store"),
+        ("sqlite:///", "keeps nothing"),
+    ],
+)
+def test_a_store_that_cannot_be_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch, uri: str, says: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(UserError, match=says):
+        find(project)
+
+
+def test_a_relative_database_is_at_the_root_whatever_the_current_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    monkeypatch.chdir(project / "data")
+    assert find().uri == f"sqlite:///{project}/other.db"
+    assert find().artifacts == (project / "mlruns").as_uri()
+
+
+# ---------------------------------------------------------------- never in the way
+
+
+def failed(models: list[str], capsys: pytest.CaptureFixture[str], seconds: float) -> str:
+    """Sync where it cannot be done; return the one line that it warns with."""
+    began = time.monotonic()
+    synced = sync(models, EXPERIMENT)
+    assert time.monotonic() - began < seconds
+    warning = capsys.readouterr().err
+    assert warning == f"warning: {synced.problem}\n"
+    assert re.fullmatch(r"warning: tracking: .*; the outputs are whole; run `make sync` later\n", warning)
+    return warning
+
+
+def test_a_dead_server_costs_seconds_and_a_warning(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://name:hunter2@127.0.0.1:{free_port()}")
+    assert "hunter2" not in failed(MODELS, capsys, 15)
+
+
+def test_a_server_that_never_answers_costs_seconds_and_a_warning(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        failed(MODELS, capsys, 30)
+
+
+def test_a_damaged_database_is_left_as_it_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mlflow.db").write_bytes(b"no database at all" * 100)
+    assert "file is not a database" in failed(MODELS, capsys, 10)
+    assert Path("mlflow.db").read_bytes() == b"no database at all" * 100
+
+
+def test_a_database_of_something_else_is_left_as_it_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mlflow.db").unlink()
+    with closing(sqlite3.connect("mlflow.db")) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    before = dump(project)
+    assert "no such table" in failed(MODELS, capsys, 10)
+    assert dump(project) == before
+
+
+def test_a_locked_database_costs_seconds_and_a_warning(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect("mlflow.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert "database is locked" in failed(MODELS, capsys, 15)
+
+
+def test_a_missing_folder_is_not_made(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/typo/mlflow.db")
+    assert "there is no folder" in failed(MODELS, capsys, 10)
+    assert not Path("typo").exists()
+
+
+def test_a_full_disk_is_a_warning_and_the_rest_comes_later(project: Path) -> None:
+    Path("data/models/concat/weights.safetensors").write_bytes(bytes(8_000_000))
+    # a limit on the size of a file stands for the full disk: the database fits, the weights do not
+    code = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (4_000_000, r.RLIM_INFINITY))\nfrom deconfuse.tracking.__main__ import main\nmain()"
+    limited = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert limited.returncode == 1, limited
+    assert "warning: tracking: OSError" in limited.stderr
+    assert sync(MODELS, EXPERIMENT).written == ["concat"]
+    assert len(runs(project)["concat"]["files"]["weights.safetensors"]) == 8_000_000
+
+
+def test_an_experiment_in_the_bin_says_how_to_bring_it_back(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sync(MODELS, EXPERIMENT)
+    find(project).client().delete_experiment("1")
+    assert "mlflow experiments restore -x 1" in failed(MODELS, capsys, 15)
+
+
+def test_a_models_own_damage_is_the_users_to_mend(project: Path) -> None:
+    edit(Path("data/models/concat/run.json"), epoch_ended=[1.0])
+    with pytest.raises(UserError, match="data/models/concat"):
+        sync(MODELS, EXPERIMENT)
+
+
+# ---------------------------------------------------------------- secrets
+
+
+def test_only_secrets_are_hidden() -> None:
+    kept = {"max_tokens": 64, "bandpass": 300, "representation": "tokens", "url": "https://host/a", "api_key": None}
+    assert redact(kept) == kept
+    lost = {"password": 1234, "ApiKey": "x", "api-key": "x", "hf_token": "x", "deep": {"credentials": {"name": ["x"]}}}
+    assert set(re.findall(r"x|1234", json.dumps(list(redact(lost).values())))) == set()
+    assert redact({"url": "s3://me:pw@host/a"}) == {"url": f"s3://{HIDDEN}@host/a"}
+
+
+def test_no_secret_reaches_the_store(project: Path) -> None:
+    secrets = {"password": "hunter2", "url": "https://me:hunter2@host/data.csv", "hf_token": "hunter2"}
+    for name in ("run.json", "model.json"):
+        path = Path("data/models/concat") / name
+        edit(path, params=read_json(path)["params"] | {"data": secrets})
+    assert sync(["concat"], EXPERIMENT).written == ["concat"]
+    assert runs(project)["concat"]["params"]["data.password"] == HIDDEN
+    stored = [Path("mlflow.db"), *(path for path in Path("mlruns").rglob("*") if path.is_file())]
+    assert len(stored) > len(FILES)
+    assert not [path for path in stored if b"hunter2" in path.read_bytes()]
+
+
+# ---------------------------------------------------------------- real servers and the command line
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(process: "subprocess.Popen[str]", address: str) -> Iterator[str]:
+    """Wait for a web server until it answers; end it afterwards."""
+    try:
+        deadline = time.monotonic() + 90
+        while not answers(address):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.3)
+        yield address
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urlopen(f"{address}/health", timeout=2) as reply:
+            return reply.status == 200
+    except URLError:
+        return False
+
+
+def test_a_server_gets_the_same_runs_as_a_file(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync(MODELS, EXPERIMENT)
+    expected = runs(project)
+    port, folder = free_port(), tmp_path / "server"
+    folder.mkdir()
+    options = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files"), "--workers", "1"]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "server", *options, "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    with serving(server, f"http://127.0.0.1:{port}") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        assert sync(MODELS, EXPERIMENT).written == MODELS
+        assert sync(MODELS, EXPERIMENT).known == MODELS
+        assert runs(project) == expected
+
+
+def test_the_pages_open_on_the_store_with_one_worker(project: Path) -> None:
+    sync(MODELS, EXPERIMENT)
+    port = free_port()
+    pages = command_line(project, "ui", "--port", str(port))
+    with serving(pages, f"http://127.0.0.1:{port}") as address:
+        assert pages.stdout is not None
+        assert f" is shown at {address}/#/experiments/1/runs?" in pages.stdout.readline()
+        client = find(project).client()
+        run_id = client.search_runs(["1"], filter_string="attributes.run_name = 'concat'")[0].info.run_id
+        with urlopen(f"{address}/get-artifact?path=model.json&run_id={run_id}", timeout=10) as reply:
+            assert reply.read() == Path("data/models/concat/model.json").read_bytes()
+        taken = command_line(project, "ui", "--port", str(port))
+        assert f"error: port {port} cannot be used" in taken.communicate()[1]
+
+
+def test_the_command_names_models_that_are_not_trained(project: Path) -> None:
+    Path("data/models/concat/run.json").unlink()
+    process = command_line(project)
+    output, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    assert output.splitlines()[1:] == ["not trained yet: concat"]
+
+
+def test_the_command_fails_where_the_store_does(project: Path) -> None:
+    process = command_line(project, MLFLOW_TRACKING_URI="./mlruns")
+    output, errors = process.communicate()
+    assert (process.returncode, output) == (1, "")
+    assert errors.startswith("warning: tracking: MLFLOW_TRACKING_URI=./mlruns is no store")
+
+
+def test_a_stage_that_only_imports_tracking_stays_light() -> None:
+    code = "import sys, deconfuse.tracking; print([m for m in ('mlflow', 'torch', 'pandas', 'sqlalchemy', 'pydantic') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
