@@ -29,7 +29,10 @@ def build(entry: Entry, specs: dict[str, dict], counts: list[int], key: str) -> 
                 f"{key}.encoders.{name}: {chosen.name!r} reads {' or '.join(kind.layouts)}, but `embed.{name}` gives {spec.layout}; "
                 "choose another encoder or another embedding"
             )
-        encoders[name] = kind(spec, entry.width, **chosen.arguments())
+        try:
+            encoders[name] = kind(spec, entry.width, **chosen.arguments())
+        except (UserError, ValueError) as error:
+            raise UserError(f"{key}.encoders.{name}: {error}") from None
     statistics = {name: (specs[name]["mean"], specs[name]["std"]) for name in encoders if specs[name]["mean"] is not None}
     share = torch.tensor(counts, dtype=torch.float32)
     joined = fusion(entry, key)

@@ -7,8 +7,9 @@ from jaxtyping import Int
 from pydantic import Field
 
 from deconfuse.embeddings import Embedding, Values
+from deconfuse.embeddings._padded import padded
 
-PADDING, UNKNOWN, FIRST = 0, 1, 2
+UNKNOWN, FIRST = 1, 2
 
 
 class Characters(Embedding):
@@ -34,13 +35,7 @@ class Characters(Embedding):
 
     def __call__(self, values: Values, length: Int[np.ndarray, " N"] | None) -> tuple[Int[np.ndarray, "N T"], Int[np.ndarray, " N"]]:
         ids = {character: FIRST + place for place, character in enumerate(self.alphabet)}
-        tokens = np.zeros((len(values), self.longest), np.int32)
-        steps = np.ones(len(values), np.int32)
-        for row, text in enumerate(values):
-            found = [ids.get(character, UNKNOWN) for character in (text or "")[: self.longest]]
-            tokens[row, : len(found)] = found
-            steps[row] = max(1, len(found))
-        return tokens, steps
+        return padded([[ids.get(character, UNKNOWN) for character in (text or "")[: self.longest]] for text in values], self.longest)
 
     def state(self) -> dict[str, Any]:
         return {"vocabulary": FIRST + len(self.alphabet), "alphabet": self.alphabet}

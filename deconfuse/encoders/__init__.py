@@ -38,15 +38,13 @@ class Encoder(nn.Module, ABC):
     """The layouts that the encoder reads."""
 
     @abstractmethod
-    def forward(
-        self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None
-    ) -> tuple[Float[Tensor, "B L D"], Out]:
+    def forward(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         """Encode a batch.
 
         Args:
             x: normalised values, or token ids.
             length: valid steps along the time axis (T) of each sample, at least 1; None where all are valid. What lies
-                beyond has no influence.
+                beyond has no influence, but where a sound is read as a picture of a fixed window, its silent end included.
 
         Returns:
             The tokens, and `out`: `mask` (B, L), which tokens are valid; `grid` (H', W') where tokens lie on a grid, row by row.

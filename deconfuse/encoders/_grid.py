@@ -1,11 +1,22 @@
 """Feature maps to tokens, for all encoders that see their input as a picture."""
 
+import copy
+from typing import Annotated, Literal
+
 import torch
 from einops import rearrange
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Out, Spec
+from deconfuse.errors import UserError
+
+Grid = Annotated[
+    Annotated[int, Field(ge=1, le=64)] | None,
+    Field(description="Tokens along each side of the averaged map; null makes the whole map, not averaged, one token."),
+]
+Activation = Annotated[Literal["none", "relu"], Field(description="Function after the linear map to tokens.")]
 
 
 def channels_of(spec: Spec) -> int:
@@ -18,16 +29,43 @@ def picture(x: Float[Tensor, "B ..."]) -> Float[Tensor, "B C H W"]:
     return x if x.dim() == 4 else rearrange(x, "b t f -> b 1 t f")
 
 
-class GridTokens(nn.Module):
-    """Adaptive average pooling to a square grid, and a linear map of each of its places to one token."""
+def map_shape(blocks: nn.Module, spec: Spec) -> tuple[int, int, int]:
+    """Channels, height and width that `blocks` make of the picture; nothing is computed.
 
-    def __init__(self, channels: int, width: int, side: int) -> None:
+    Raises UserError where the picture is too small for them.
+    """
+    height, width = spec.shape[-2:]
+    try:
+        made = copy.deepcopy(blocks).to("meta").eval()(torch.empty(1, channels_of(spec), height, width, device="meta"))
+    except RuntimeError:
+        raise UserError(
+            f"a picture of {height} x {width} is too small for so many blocks; use fewer channels, or `padding: same`"
+        ) from None
+    return made.shape[1], made.shape[2], made.shape[3]
+
+
+class GridTokens(nn.Module):
+    """A feature map to tokens: averaged to a square grid with a linear map of each place, or flattened with one linear map of all.
+
+    Args:
+        shape: channels, height and width of the map.
+        width: size of a token.
+        side: places along each side of the grid; None flattens.
+        activation: what follows the linear map.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], width: int, side: int | None, activation: str = "none") -> None:
         super().__init__()
-        self.pool = nn.AdaptiveAvgPool2d(side)
-        self.project = nn.Linear(channels, width)
-        self.grid = (side, side)
+        channels, height, breadth = shape
+        self.pool = nn.Identity() if side is None else nn.AdaptiveAvgPool2d(side)
+        self.project = nn.Linear(channels * height * breadth if side is None else channels, width)
+        self.activation = nn.ReLU() if activation == "relu" else nn.Identity()
+        self.grid = (1, 1) if side is None else (side, side)
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B L D"], Out]:
-        tokens = self.project(rearrange(self.pool(features), "b c h w -> b (h w) c"))
+        # a place of the grid holds one mean a channel; flattened, the only place holds all of the map
+        rows, columns = self.grid
+        places = rearrange(self.pool(features), "b c (h y) (w x) -> b (h w) (c y x)", h=rows, w=columns)
+        tokens = self.activation(self.project(places))
         mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
         return tokens, {"mask": mask, "grid": self.grid}

@@ -1,18 +1,23 @@
 """Convolutional network for pictures, and for sounds as pictures of time and frequency."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Encoder, Out, Spec
-from deconfuse.encoders._grid import GridTokens, channels_of, picture
+from deconfuse.encoders._grid import Activation, Grid, GridTokens, channels_of, map_shape, picture
 
 
 class Cnn(Encoder):
-    """Blocks of [conv 3x3, batch norm, ReLU, max pool 2], pooled to a small grid of tokens (LeCun et al. 1998; Ioffe & Szegedy 2015)."""
+    """Blocks of [conv 3x3, batch norm, ReLU, max pool 2], then tokens (LeCun et al. 1998; Ioffe & Szegedy 2015).
+
+    The classical small network, conv 32 - pool - conv 64 - pool - conv 64 - FC 64, is `channels: [32, 64, 64], norm: none,
+    padding: valid, pools: 2, grid: null, activation: relu` at width 64: on 28 x 28 with 10 classes 93,322 parameters, the
+    model's head included.
+    """
 
     layouts = ("image", "frames")
 
@@ -23,26 +28,37 @@ class Cnn(Encoder):
         *,
         channels: Annotated[
             Sequence[Annotated[int, Field(ge=1, le=4096)]],
-            Field(min_length=1, description="Channels of each block; every block halves height and width."),
+            Field(min_length=1, description="Channels of each block."),
         ] = (16, 32, 64),
-        grid: Annotated[int, Field(ge=1, le=64, description="Tokens along each side of the pooled map.")] = 2,
+        norm: Annotated[Literal["batch", "none"], Field(description="Normalisation; with `none` the convolutions have a bias.")] = "batch",
+        padding: Annotated[
+            Literal["same", "valid"],
+            Field(description="At the borders: `same` loses nothing, `valid` lets convolutions and pools drop what they do not cover."),
+        ] = "same",
+        pools: Annotated[
+            Annotated[int, Field(ge=0)] | None,
+            Field(description="Blocks, from the first on, that end in a max pool, which halves height and width; null is all."),
+        ] = None,
+        grid: Grid = 2,
+        activation: Activation = "none",
     ) -> None:
         super().__init__()
-        inputs = channels_of(spec)
-        self.blocks = nn.Sequential(*(block(a, b) for a, b in zip((inputs, *channels[:-1]), channels, strict=True)))
-        self.tokens = GridTokens(channels[-1], width, grid)
+        pairs = zip((channels_of(spec), *channels[:-1]), channels, strict=True)
+        pooled = len(channels) if pools is None else pools
+        self.blocks = nn.Sequential(*(block(a, b, norm, padding, place < pooled) for place, (a, b) in enumerate(pairs)))
+        self.tokens = GridTokens(map_shape(self.blocks, spec), width, grid, activation)
 
-    def forward(
-        self, x: Float[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None
-    ) -> tuple[Float[Tensor, "B L D"], Out]:
+    def forward(self, x: Float[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         return self.tokens(self.blocks(picture(x)))
 
 
-def block(inputs: int, outputs: int) -> nn.Sequential:
-    """Conv, norm, ReLU, halving; `ceil_mode` keeps sides of one pixel alive, so no input is too small."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-        nn.MaxPool2d(2, ceil_mode=True),
-    )
+def block(inputs: int, outputs: int, norm: str, padding: str, pool: bool) -> nn.Sequential:
+    """Conv, norm, ReLU, halving; with `same` padding the pool's `ceil_mode` keeps sides of one pixel alive, so no input is too small."""
+    is_normed, is_same = norm == "batch", padding == "same"
+    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 3, padding=1 if is_same else 0, bias=not is_normed)]
+    if is_normed:
+        layers.append(nn.BatchNorm2d(outputs))
+    layers.append(nn.ReLU())
+    if pool:
+        layers.append(nn.MaxPool2d(2, ceil_mode=is_same))
+    return nn.Sequential(*layers)

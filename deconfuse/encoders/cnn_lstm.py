@@ -14,7 +14,7 @@ from deconfuse.encoders._recurrent import last_states
 
 
 class CnnLstm(Encoder):
-    """Blocks of [conv 3x3 stride 2, batch norm, ReLU] on each frame, averaged over its area, then an LSTM over time (Donahue et al. 2015).
+    """Blocks of [conv 3x3 stride 2, batch norm, ReLU] on each frame, pooled to a small grid, then an LSTM over time (Donahue et al. 2015).
 
     Strides, not pooling: a clip has many frames, and full-size maps of each would cost most of the time.
     """
@@ -29,7 +29,8 @@ class CnnLstm(Encoder):
         channels: Annotated[
             Sequence[Annotated[int, Field(ge=1, le=4096)]],
             Field(min_length=1, description="Channels of each block; every block halves a frame's height and width."),
-        ] = (8, 16, 32),
+        ] = (16, 32),
+        grid: Annotated[int, Field(ge=1, le=64, description="Side of the grid that each frame's features are pooled to.")] = 3,
         hidden: Annotated[int, Field(ge=1, le=8192, description="Size of the LSTM's state, in each direction.")] = 64,
         layers: Annotated[int, Field(ge=1, le=16, description="LSTM layers.")] = 1,
         bidirectional: Annotated[bool, Field(description="Read the clip from both ends.")] = True,
@@ -37,17 +38,16 @@ class CnnLstm(Encoder):
         super().__init__()
         inputs = spec.shape[1]
         self.blocks = nn.Sequential(*(block(a, b) for a, b in zip((inputs, *channels[:-1]), channels, strict=True)))
-        self.rnn = nn.LSTM(channels[-1], hidden, layers, batch_first=True, bidirectional=bidirectional)
+        self.pool = nn.AdaptiveAvgPool2d(grid)
+        self.rnn = nn.LSTM(channels[-1] * grid * grid, hidden, layers, batch_first=True, bidirectional=bidirectional)
         self.project = nn.Linear(hidden * (2 if bidirectional else 1), width)
 
-    def forward(
-        self, x: Float[Tensor, "B T C H W"], length: Int[Tensor, " B"] | None = None
-    ) -> tuple[Float[Tensor, "B L D"], Out]:
+    def forward(self, x: Float[Tensor, "B T C H W"], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         frames = x.shape[1]
         # padding repeats a clip's first frame, so that batch norm sees real pictures only
         padded = rearrange(valid(length, x, frames), "b t -> b t 1 1 1")
-        features = self.blocks(rearrange(torch.where(padded, x, x[:, :1]), "b t c h w -> (b t) c h w"))
-        sequence = rearrange(features.mean((-2, -1)), "(b t) c -> b t c", t=frames)
+        features = self.pool(self.blocks(rearrange(torch.where(padded, x, x[:, :1]), "b t c h w -> (b t) c h w")))
+        sequence = rearrange(features, "(b t) c h w -> b t (c h w)", t=frames)
         tokens = self.project(last_states(self.rnn, sequence, length))[:, None]
         return tokens, {"mask": torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)}
 

@@ -23,9 +23,7 @@ class Fusion(nn.Module, ABC):
     """Size of the vector that comes out."""
 
     @abstractmethod
-    def forward(
-        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
-    ) -> tuple[Float[Tensor, "B O"], Out]:
+    def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
         """Fuse a batch.
 
         Args:

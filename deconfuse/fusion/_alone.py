@@ -14,7 +14,5 @@ class Alone(Fusion):
         self.modality = modality
         self.out_dim = width
 
-    def forward(
-        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
-    ) -> tuple[Float[Tensor, "B O"], Out]:
+    def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
         return pooled(tokens[self.modality], masks[self.modality]), {}

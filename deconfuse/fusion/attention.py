@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from deconfuse.attention_layer import Layer
 from deconfuse.fusion import Fusion, Out
 
 
@@ -37,9 +36,7 @@ class Attention(Fusion):
         self.layers = nn.ModuleList(Layer(width, heads, expansion) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(
-        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
-    ) -> tuple[Float[Tensor, "B O"], Out]:
+    def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
         batch = tokens[self.modalities[0]].shape[0]
         parts = [self.class_token.expand(batch, 1, -1)]
         # zeros for what is missing: even a weight of 0 would let NaN through
@@ -50,22 +47,3 @@ class Attention(Fusion):
         for layer in self.layers:
             x = layer(x, mask)
         return self.norm(x[:, 0]), {}
-
-
-class Layer(nn.Module):
-    """Multi-head self-attention and a feed-forward part, each with a residual."""
-
-    def __init__(self, width: int, heads: int, expansion: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.project = nn.Linear(width, width)
-        self.feed = nn.Sequential(nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width))
-
-    def forward(self, x: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
-        split = rearrange(self.query_key_value(self.norm_attention(x)), "b l (three h d) -> three b h l d", three=3, h=self.heads)
-        query, key, value = split
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=rearrange(mask, "b l -> b 1 1 l"))
-        x = x + self.project(rearrange(mixed, "b h l d -> b l (h d)"))
-        return x + self.feed(self.norm_feed(x))

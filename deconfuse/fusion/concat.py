@@ -25,8 +25,6 @@ class Concat(Fusion):
         self.out_dim = hidden
         self.mix = nn.Sequential(nn.Linear(len(modalities) * width, hidden), nn.ReLU())
 
-    def forward(
-        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
-    ) -> tuple[Float[Tensor, "B O"], Out]:
+    def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
         beside = torch.cat([pooled(tokens[name], masks[name]) for name in self.modalities], dim=-1)
         return self.mix(beside), {}

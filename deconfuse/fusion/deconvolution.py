@@ -26,7 +26,7 @@ class Deconvolution(Fusion):
         channels: Annotated[int, Field(ge=1, le=1024, description="Channels of each modality's canvas.")] = 16,
         seed: Annotated[int, Field(ge=1, le=64, description="Side of the map from which a canvas grows.")] = 4,
         doublings: Annotated[int, Field(ge=1, le=6, description="Transposed convolutions; each doubles the side of the canvas.")] = 1,
-        hidden: Annotated[int, Field(ge=1, le=65_536, description="Channels of the mixed canvas.")] = 64,
+        hidden: Annotated[int, Field(ge=1, le=65_536, description="Channels of the mixed canvas.")] = 32,
         pool: Annotated[int, Field(ge=1, le=64, description="Side of the grid that the mixed canvas is pooled to.")] = 2,
     ) -> None:
         super().__init__()
@@ -44,9 +44,7 @@ class Deconvolution(Fusion):
             nn.Flatten(),
         )
 
-    def forward(
-        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
-    ) -> tuple[Float[Tensor, "B O"], Out]:
+    def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
         canvases = {}
         for name in self.modalities:
             canvas = self.draw[name](pooled(tokens[name], masks[name]))

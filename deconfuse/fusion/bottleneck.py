@@ -1,0 +1,89 @@
+"""Attention bottlenecks: modalities speak to each other through a few shared tokens only."""
+
+from typing import Annotated
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from deconfuse.attention_layer import Layer
+from deconfuse.fusion import Fusion, Out
+
+
+class Bottleneck(Fusion):
+    """Each modality has self-attention of its own over [class token, tokens, bottleneck tokens]; after every layer the bottleneck
+    is the mean of what the modalities that are present made of it (Nagrani et al. 2021).
+
+    What comes out is the mean of their class tokens, and a linear map of that is the paper's mean of their logits. The first layer
+    fills the bottleneck and the next reads it, hence two layers at least; the encoders are the paper's layers below the fusion.
+    """
+
+    def __init__(
+        self,
+        modalities: tuple[str, ...],
+        width: int,
+        *,
+        bottlenecks: Annotated[int, Field(ge=1, le=1024, description="Shared tokens; the paper uses 4.")] = 4,
+        heads: Annotated[int, Field(ge=1, le=256, description="Attention heads; the width must be a multiple.")] = 4,
+        layers: Annotated[int, Field(ge=2, le=64, description="Layers of self-attention and feed-forward of each modality.")] = 2,
+        expansion: Annotated[int, Field(ge=1, le=16, description="Size of the feed-forward parts' hidden layers, in widths.")] = 2,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide the width {width}")
+        self.modalities = tuple(sorted(modalities))
+        self.out_dim = width
+        self.shared = bottlenecks
+        self.bottleneck = nn.Parameter(torch.randn(bottlenecks, width) * 0.02)
+        self.class_tokens = nn.ParameterDict({name: nn.Parameter(torch.randn(width) * 0.02) for name in self.modalities})
+        self.layers = nn.ModuleList(Exchange(self.modalities, width, heads, expansion) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
+        """As the contract; `out["classes"]` is modality -> (B, O), its class token: the head makes of it that modality's vote."""
+        own = {name: self.with_class(name, tokens[name], masks[name]) for name in self.modalities}
+        seen = {name: self.with_always_seen(masks[name]) for name in self.modalities}
+        there = torch.stack([masks[name].any(1) for name in self.modalities])
+        bottleneck = self.bottleneck.expand(there.shape[1], -1, -1)
+        for layer in self.layers:
+            own, bottleneck = layer(own, bottleneck, seen, there)
+        classes = {name: self.norm(own[name][:, :1]) for name in self.modalities}
+        return mean_over(classes, there)[:, 0], {"classes": {name: token[:, 0] for name, token in classes.items()}}
+
+    def with_class(self, name: str, tokens: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B _ D"]:
+        # zeros for what is missing: even a weight of 0 would let NaN through
+        clean = torch.where(mask[..., None], tokens, 0.0)
+        return torch.cat([self.class_tokens[name].expand(len(clean), 1, -1), clean], dim=1)
+
+    def with_always_seen(self, mask: Bool[Tensor, "B L"]) -> Bool[Tensor, "B _"]:
+        """Class and bottleneck tokens are always there, so no row of the attention is ever empty."""
+        always = mask.new_ones(len(mask), 1)
+        return torch.cat([always, mask, always.expand(-1, self.shared)], dim=1)
+
+
+class Exchange(nn.Module):
+    """One layer of every modality, and the bottleneck that they leave."""
+
+    def __init__(self, modalities: tuple[str, ...], width: int, heads: int, expansion: int) -> None:
+        super().__init__()
+        self.of = nn.ModuleDict({name: Layer(width, heads, expansion) for name in modalities})
+
+    def forward(
+        self,
+        own: dict[str, Float[Tensor, "B _ D"]],
+        bottleneck: Float[Tensor, "B N D"],
+        seen: dict[str, Bool[Tensor, "B _"]],
+        there: Bool[Tensor, "M B"],
+    ) -> tuple[dict[str, Float[Tensor, "B _ D"]], Float[Tensor, "B N D"]]:
+        shared = bottleneck.shape[1]
+        both = {name: layer(torch.cat([own[name], bottleneck], dim=1), seen[name]) for name, layer in self.of.items()}
+        left = mean_over({name: x[:, -shared:] for name, x in both.items()}, there)
+        return {name: x[:, :-shared] for name, x in both.items()}, left
+
+
+def mean_over(parts: dict[str, Float[Tensor, "B N D"]], there: Bool[Tensor, "M B"]) -> Float[Tensor, "B N D"]:
+    """The mean of the parts of the modalities that are there; zeros where none is."""
+    has = rearrange(there, "m b -> m b 1 1")
+    return torch.where(has, torch.stack(list(parts.values())), 0.0).sum(0) / has.sum(0).clamp(min=1)

@@ -1,0 +1,140 @@
+"""A whole model: what is missing has no influence on the answer, whatever the fusion."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from deconfuse.build import build
+from deconfuse.lookup import names
+from deconfuse.model import Model
+from deconfuse.params.models import Model as Entry
+
+SPECS = {
+    "image": {"layout": "image", "shape": [1, 12, 12], "vocabulary": 0, "mean": 90.0, "std": 60.0},
+    "audio": {"layout": "frames", "shape": [20, 16], "vocabulary": 0, "mean": -4.0, "std": 2.0},
+    "text": {"layout": "tokens", "shape": [6], "vocabulary": 9, "mean": None, "std": None},
+    "video": {"layout": "video", "shape": [5, 1, 12, 12], "vocabulary": 0, "mean": 90.0, "std": 60.0},
+}
+ENCODERS = {"audio": "cnn", "image": "cnn", "text": "lstm", "video": "cnn_lstm"}
+COUNTS = [3, 5, 2]
+every_fusion = pytest.mark.parametrize("fusion", names("fusion"))
+
+Batch = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def make(encoders: dict[str, str], fusion: str | None) -> Model:
+    torch.manual_seed(0)
+    entry = Entry.model_validate({"encoders": encoders, "fusion": fusion, "width": 16})
+    return build(entry, SPECS, COUNTS, "models.tried").eval()
+
+
+def batch(present: list[list[bool]], seed: int) -> Batch:
+    """Random samples; columns of `present` are the modalities, sorted."""
+    torch.manual_seed(seed)
+    rows = len(present)
+    inputs = {
+        "image": torch.randint(0, 256, (rows, 1, 12, 12), dtype=torch.uint8),
+        "audio": torch.randn(rows, 20, 16),
+        "text": torch.randint(0, 9, (rows, 6), dtype=torch.uint8),
+        "video": torch.randint(0, 256, (rows, 5, 1, 12, 12), dtype=torch.uint8),
+    }
+    lengths = {"audio": torch.randint(1, 21, (rows,)), "text": torch.randint(1, 7, (rows,)), "video": torch.randint(1, 6, (rows,))}
+    there = torch.tensor(present)
+    return inputs, lengths, {name: there[:, column] for column, name in enumerate(sorted(SPECS))}
+
+
+def every_subset() -> list[list[bool]]:
+    return [[bool(row >> bit & 1) for bit in range(4)] for row in range(16)]
+
+
+@every_fusion
+def test_what_is_missing_has_no_influence_to_the_bit(fusion: str) -> None:
+    model = make(ENCODERS, fusion)
+    inputs, lengths, present = batch(every_subset(), seed=1)
+    other, other_lengths, _ = batch(every_subset(), seed=2)
+    other["audio"][:] = torch.nan
+    for name, there in present.items():
+        other[name][there] = inputs[name][there]
+        if name in lengths:
+            other_lengths[name][there] = lengths[name][there]
+    logits, _ = model(inputs, lengths, present)
+    assert torch.isfinite(logits).all()
+    assert torch.equal(model(other, other_lengths, present)[0], logits)
+
+
+@every_fusion
+def test_what_is_present_has_an_influence(fusion: str) -> None:
+    model = make(ENCODERS, fusion)
+    inputs, lengths, present = batch([[True] * 4] * 8, seed=1)
+    other, _, _ = batch([[True] * 4] * 8, seed=2)
+    logits, _ = model(inputs, lengths, present)
+    for name in SPECS:
+        changed, _ = model({**inputs, name: other[name]}, lengths, present)
+        assert (changed != logits).any(1).all(), f"{name} is not read"
+
+
+@every_fusion
+def test_where_nothing_is_present_the_classes_shares_in_the_train_split_answer(fusion: str) -> None:
+    model = make(ENCODERS, fusion)
+    inputs, lengths, present = batch([[False] * 4, [True] * 4], seed=1)
+    logits, _ = model(inputs, lengths, present)
+    torch.testing.assert_close(logits[0].softmax(0), torch.tensor([0.3, 0.5, 0.2]))
+    assert not torch.equal(logits[1], logits[0])
+
+
+@every_fusion
+def test_order_of_names_does_not_matter(fusion: str) -> None:
+    first, second = make(ENCODERS, fusion), make(dict(reversed(ENCODERS.items())), fusion)
+    parts = batch(every_subset(), seed=1)
+    logits, _ = first(*parts)
+    turned = [dict(reversed(part.items())) for part in parts]
+    assert torch.equal(first(*turned)[0], logits)
+    assert torch.equal(second(*parts)[0], logits)
+    third = Model(
+        encoders={name: first.encoders[name] for name in reversed(first.modalities)},
+        fusion=first.fusion,
+        outputs=first.head.in_features,
+        statistics=first.statistics,
+        prior=torch.tensor([0.3, 0.5, 0.2]),
+        dropout=0.0,
+    )
+    assert list(third.state_dict()) == list(first.state_dict())
+
+
+@every_fusion
+def test_samples_do_not_see_each_other(fusion: str) -> None:
+    model = make(ENCODERS, fusion)
+    inputs, lengths, present = batch(every_subset(), seed=1)
+    other, other_lengths, other_present = batch(every_subset()[::-1], seed=2)
+    for mine, theirs in ((inputs, other), (lengths, other_lengths), (present, other_present)):
+        for name in mine:
+            theirs[name][5] = mine[name][5]
+    assert torch.equal(model(other, other_lengths, other_present)[0][5], model(inputs, lengths, present)[0][5])
+
+
+@pytest.mark.parametrize("modality", sorted(SPECS))
+def test_a_model_of_one_modality_needs_no_fusion(modality: str) -> None:
+    model = make({modality: ENCODERS[modality]}, None)
+    inputs, lengths, present = batch([[True] * 4, [False] * 4], seed=1)
+    logits, _ = model(inputs, lengths, present)
+    assert torch.isfinite(logits).all()
+    torch.testing.assert_close(logits[1].softmax(0), torch.tensor([0.3, 0.5, 0.2]))
+    changed, _ = model({**inputs, modality: batch([[True] * 4] * 2, seed=2)[0][modality]}, lengths, present)
+    assert torch.equal(changed[1], logits[1])
+    assert not torch.equal(changed[0], logits[0])
+
+
+def test_values_are_normalised_and_token_ids_are_not() -> None:
+    model = make(ENCODERS, "concat")
+    assert model.normalised("image", torch.tensor([30, 90, 150], dtype=torch.uint8)).tolist() == [-1.0, 0.0, 1.0]
+    assert model.normalised("text", torch.tensor([0, 8], dtype=torch.uint8)).tolist() == [0, 8]
