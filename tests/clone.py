@@ -1,0 +1,80 @@
+"""A temporary clone of the project, driven as a user would: by editing params.yaml and running commands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+
+    @property
+    def ran(self) -> list[str]:
+        """The stages that DVC ran, in order."""
+        return re.findall(r"^Running stage '([^']+)'", self.out, re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A folder with the project's files, uncommitted edits included, as one commit of its own repository."""
+
+    root: Path
+
+    @classmethod
+    def make(cls, root: Path) -> "Clone":
+        for name in git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
+            if name and name != "dvc.lock" and (ROOT / name).is_file():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, root / name)
+        git(root, "init", "--quiet")
+        clone = cls(root)
+        clone.commit("start")
+        return clone
+
+    def commit(self, message: str) -> None:
+        git(self.root, "add", "--all")
+        git(self.root, "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "--allow-empty", "-m", message)
+
+    def run(self, *words: str, code: int | None = 0) -> Done:
+        """Run a command of the environment; `code` is the exit status it must have (None: any)."""
+        bin_folder = Path(sys.executable).parent
+        # nothing of an outer run of DVC or MLflow may reach it; one thread, for these machines are shared
+        outer = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
+        environment = outer | {"PATH": f"{bin_folder}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.root)}
+        ended = subprocess.run(
+            words, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=900
+        )
+        assert code is None or ended.returncode == code, f"{' '.join(words)} ended with {ended.returncode}:\n{ended.stdout}"
+        return Done(ended.returncode, ended.stdout)
+
+    def edit(self, changes: dict[str, Any]) -> None:
+        """Set dotted keys of params.yaml; ... takes one out."""
+        yaml, path = YAML(), self.root / "params.yaml"
+        values = yaml.load(path)
+        for key, value in changes.items():
+            place = values
+            *way, last = key.split(".")
+            for step in way:
+                place = place.setdefault(step, {})
+            if value is ...:
+                del place[last]
+            else:
+                place[last] = value
+        yaml.dump(values, path)
