@@ -21,7 +21,10 @@ from deconfuse.tracking import sync
 def main() -> None:
     models = list(load()["models"])
     write(models, read_params("report", Report), Path())
-    print(sync(models, read_params("tracking", Tracking).experiment))
+    synced = sync(models, read_params("tracking", Tracking).experiment)
+    # a store that cannot be written has been warned of, and costs the report nothing
+    if synced.problem is None:
+        print(synced)
 
 
 if __name__ == "__main__":

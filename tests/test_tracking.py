@@ -260,6 +260,20 @@ def test_a_run_that_was_broken_off_is_finished(project: Path, monkeypatch: pytes
     assert all(len(points) in (1, finished_project.EPOCHS) for points in mended["metrics"].values())
 
 
+def test_a_store_that_was_broken_off_in_the_making_is_not_there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    def killed(_: SqlAlchemyStore, uri: str, __: str) -> None:
+        Path(uri.removeprefix("sqlite:///")).write_text("half")
+        raise KeyboardInterrupt
+
+    Path("mlflow.db").unlink()
+    monkeypatch.setattr(SqlAlchemyStore, "__init__", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sync(MODELS, EXPERIMENT)
+    assert not Path("mlflow.db").exists()
+
+
 def test_a_run_that_the_user_deleted_does_not_count(project: Path) -> None:
     sync(MODELS, EXPERIMENT)
     client = find(project).client()
@@ -392,7 +406,8 @@ def test_a_missing_folder_is_not_made(project: Path, monkeypatch: pytest.MonkeyP
 def test_a_full_disk_is_a_warning_and_the_rest_comes_later(project: Path) -> None:
     Path("data/models/concat/weights.safetensors").write_bytes(bytes(8_000_000))
     # a limit on the size of a file stands for the full disk: the database fits, the weights do not
-    code = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (4_000_000, r.RLIM_INFINITY))\nfrom deconfuse.tracking.__main__ import main\nmain()"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, resource.RLIM_INFINITY))"
+    code = f"{limit}\nfrom deconfuse.tracking.__main__ import main\nmain()"
     limited = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert limited.returncode == 1, limited
     assert "warning: tracking: OSError" in limited.stderr

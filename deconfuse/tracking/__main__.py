@@ -36,8 +36,7 @@ def sync_all() -> None:
     synced = sync(ready, _tracking().experiment)
     if synced.problem is not None:
         sys.exit(1)
-    updated = f", {len(synced.updated)} evaluated anew" if synced.updated else ""
-    print(f"{len(synced.written)} runs written{updated}, {len(synced.known)} already there; store {synced.store}")
+    print(synced)
     if waiting := [model for model in models if model not in ready]:
         print(f"not trained yet: {', '.join(waiting)}")
 
@@ -65,7 +64,8 @@ def open_ui(port: int) -> None:
         # without it every picture of the page is a line on the terminal
         "--uvicorn-opts": "--log-level warning",
     }
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *(word for option in options.items() for word in option)])
+    command_line = [sys.executable, "-m", "mlflow", "ui", *(word for option in options.items() for word in option)]
+    os.execv(sys.executable, command_line)  # noqa: S606
 
 
 def _tracking() -> Tracking:

@@ -29,6 +29,10 @@ class Synced:
     known: list[str] = field(default_factory=list)
     problem: str | None = None
 
+    def __str__(self) -> str:
+        updated = f", {len(self.updated)} evaluated anew" if self.updated else ""
+        return f"{len(self.written)} runs written{updated}, {len(self.known)} already there; store {self.store}"
+
 
 def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced:
     """Give every trained model of the current folder its run in the store, unless it has one already.

@@ -35,7 +35,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Store:
-    """A tracking store: its URI for MLflow, its file if it is SQLite, and where new experiments keep their files (None: the server says)."""
+    """A tracking store: its URI for MLflow, its file if it is SQLite, and where new experiments keep files (None: the server says)."""
 
     uri: str
     lock: Path
@@ -153,12 +153,12 @@ def _rebase(database: Path, artifacts: str) -> None:
     with closing(sqlite3.connect(database, timeout=5)) as connection:
         # takes the write lock, so that a store that is locked, damaged or read-only is found out here
         connection.execute("BEGIN IMMEDIATE")
-        tags = "experiment_tags WHERE key = ? AND value != ?"
-        for (old,) in connection.execute(f"SELECT DISTINCT value FROM {tags}", (ARTIFACTS_TAG, artifacts)).fetchall():
+        olds = connection.execute("SELECT DISTINCT value FROM experiment_tags WHERE key = ? AND value != ?", (ARTIFACTS_TAG, artifacts))
+        for (old,) in olds.fetchall():
             for table, column in PATH_COLUMNS.items():
                 connection.execute(
-                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",  # noqa: S608
                     (artifacts, len(old) + 1, len(old) + 1, f"{old}/"),
                 )
-        connection.execute("UPDATE experiment_tags SET value = ? WHERE key = ? AND value != ?", (artifacts, ARTIFACTS_TAG, artifacts))
+        connection.execute("UPDATE experiment_tags SET value = ? WHERE key = ?", (artifacts, ARTIFACTS_TAG))
         connection.commit()
