@@ -1,10 +1,13 @@
 """Clips, by PyAV."""
 
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
+from PIL import Image as Picture
 
 from deconfuse.media import MediaError
 from deconfuse.media.image import fitted
@@ -19,12 +22,14 @@ def decode(path: Path, options: Video) -> tuple[UInt8[np.ndarray, "T C H W"], in
     if not path.is_file():
         raise MediaError(f"there is no file {path}")
     like = Image(height=options.height, width=options.width, channels=options.channels)
+    # one for the whole clip: setting up a conversion costs more than converting a small frame
+    convert = partial(VideoReformatter().reformat, format="gray" if options.channels == 1 else "rgb24")
     try:
         # an open file, not its name: FFmpeg would take some names for addresses
         with path.open("rb") as file, av.open(file, "r") as clip:
             if not clip.streams.video:
                 raise MediaError(f"{path} has no pictures in it")
-            frames = [fitted(frame.to_image().convert("L" if options.channels == 1 else "RGB"), like) for frame in clip.decode(video=0)]
+            frames = [fitted(Picture.fromarray(convert(frame).to_ndarray()), like) for frame in clip.decode(video=0)]
     except MediaError:
         raise
     except Exception as error:  # noqa: BLE001  PyAV's own errors have no common class below Exception
