@@ -34,7 +34,7 @@ ui: $(READY)
 	python -m deconfuse.tracking ui
 
 schema: $(READY)
-	python -m deconfuse.params.whole
+	python -m deconfuse.validation
 
 # versions and no addresses
 lock: $(READY)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 PACKAGE = Path(__file__).parent
-PARTS = ("encoders", "fusion")
+PARTS = ("augmentation", "encoders", "fusion")
 
 
 def code_digest(used: set[str]) -> str:

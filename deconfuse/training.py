@@ -1,7 +1,7 @@
 """The training loop.
 
 It imports nothing of the project: the model, the data (anything with `__len__`, `batch(index)` and, of a batch, `inputs`,
-`lengths`, `present`, `label`) and the function that logs an epoch are passed in.
+`lengths`, `present`, `label`), the recipe's functions and the function that logs an epoch are passed in.
 """
 
 import math
@@ -23,6 +23,26 @@ class TrainingError(Exception):
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How a model is trained."""
+
+    seed: int
+    epochs: int
+    batch_size: int
+    optimizer: torch.optim.Optimizer
+    rate: Callable[[int, int], float]
+    """The learning rate at a step (from 0) of so many in all."""
+    loss: Callable[[Tensor, Tensor], Tensor]
+    """Mean loss (nats a sample) of logits (B, K) and the labels of what the model saw."""
+    modality_dropout: float = 0.0
+    """Probability that a modality of a sample is hidden; never the last one present."""
+    augment: Callable[[Any, torch.Generator], Any] | None = None
+    """Gives the batch that the model sees, all its draws from the generator, which is on the batch's device."""
+    penalty: Callable[[], Tensor] | None = None
+    """What is added to the loss for the weights as they are."""
+
+
+@dataclass(frozen=True)
 class Fitted:
     """What a training leaves."""
 
@@ -32,73 +52,73 @@ class Fitted:
     """That epoch, from 1."""
 
 
-def fit(
-    model: nn.Module,
-    train: Any,
-    val: Any,
-    *,
-    seed: int,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
-    warmup: float,
-    label_smoothing: float,
-    modality_dropout: float,
-    log: Log,
-) -> Fitted:
+def fit(model: nn.Module, train: Any, val: Any, recipe: Recipe, log: Log) -> Fitted:
     """Train a model, and keep the epoch with the lowest validation loss.
 
     Every random draw derives from (seed, epoch, step), so that neither an interruption nor the number of earlier draws can
     shift it. `log` is called once an epoch with epoch, learning_rate, train_loss, train_accuracy, val_loss, val_accuracy
-    (losses in nats a sample, the train ones as seen while learning).
+    (losses in nats a sample; the train ones as seen while learning, the penalty left out; the val ones plain cross-entropy,
+    so that models with different losses can be compared).
 
-    Raises TrainingError where a parameter gets no gradient, or the loss is not a number.
+    Raises TrainingError where a parameter gets no gradient, or a loss is not a number.
     """
-    optimizer = adamw(model, learning_rate, weight_decay)
-    steps = math.ceil(len(train) / batch_size)
     best, fitted = math.inf, None
-    for epoch in range(1, epochs + 1):
-        model.train()
-        total = correct = 0.0
-        for step, index in enumerate(order(len(train), seed, epoch).tensor_split(steps)):
-            torch.manual_seed(stream(seed, epoch, step))
-            rate = learning_rate * schedule((epoch - 1) * steps + step, epochs * steps, warmup)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            batch = train.batch(index)
-            logits, _ = model(batch.inputs, batch.lengths, hide(batch.present, modality_dropout))
-            loss = F.cross_entropy(logits, batch.label, label_smoothing=label_smoothing)
-            optimizer.zero_grad()
-            loss.backward()
-            if epoch == 1 and step == 0:
-                every_parameter_learns(model)
-            optimizer.step()
-            total += loss.detach() * len(index)
-            correct += (logits.detach().argmax(1) == batch.label).sum()
-        train_loss, train_accuracy = float(total) / len(train), float(correct) / len(train)
-        if not math.isfinite(train_loss):
-            raise TrainingError(f"the training loss of epoch {epoch} is {train_loss}; a lower learning_rate may help")
-        val_loss, val_accuracy = assess(model, val)
-        log(
-            {
-                "epoch": epoch,
-                "learning_rate": rate,
-                "train_loss": train_loss,
-                "train_accuracy": train_accuracy,
-                "val_loss": val_loss,
-                "val_accuracy": val_accuracy,
-            }
-        )
-        if val_loss < best or fitted is None:
-            best = val_loss
-            fitted = Fitted(
-                {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()},
-                epoch,
-            )
+    for epoch in range(1, recipe.epochs + 1):
+        row = learn(model, train, recipe, epoch)
+        row["val_loss"], row["val_accuracy"] = assess(model, val)
+        losses_are_finite(row)
+        log(row)
+        if row["val_loss"] < best:
+            best, fitted = row["val_loss"], Fitted(snapshot(model), epoch)
     if fitted is None:
         raise TrainingError("there was no epoch to train")
     return fitted
+
+
+def learn(model: nn.Module, train: Any, recipe: Recipe, epoch: int) -> dict[str, float]:
+    """One pass over the train split: epoch, learning_rate (the last step's), train_loss, train_accuracy."""
+    model.train()
+    steps = math.ceil(len(train) / recipe.batch_size)
+    total = correct = 0.0
+    for step, index in enumerate(order(len(train), recipe.seed, epoch).tensor_split(steps)):
+        torch.manual_seed(stream(recipe.seed, epoch, step))
+        rate = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
+        for group in recipe.optimizer.param_groups:
+            group["lr"] = rate
+        batch = train.batch(index)
+        loss, logits = descend(model, altered(batch, recipe, epoch, step), recipe, is_first=epoch == 1 and step == 0)
+        # no float() in here: it would wait for a GPU at every step
+        total += loss * len(index)
+        correct += (logits.argmax(1) == batch.label).sum()
+    return {
+        "epoch": epoch,
+        "learning_rate": rate,
+        "train_loss": float(total) / len(train),
+        "train_accuracy": float(correct) / len(train),
+    }
+
+
+def altered(batch: Any, recipe: Recipe, epoch: int, step: int) -> Any:
+    """The batch as the recipe augments it. The draws have a generator of their own: dropout's must not follow the same numbers."""
+    if recipe.augment is None:
+        return batch
+    generator = torch.Generator(batch.label.device).manual_seed(stream(recipe.seed, epoch, -2 - step))
+    return recipe.augment(batch, generator)
+
+
+def descend(model: nn.Module, batch: Any, recipe: Recipe, is_first: bool) -> tuple[Float[Tensor, ""], Float[Tensor, "B K"]]:
+    """One step of the optimiser; returns the loss without the penalty, and the logits."""
+    logits, _ = model(batch.inputs, batch.lengths, hide(batch.present, recipe.modality_dropout))
+    loss = recipe.loss(logits, batch.label)
+    recipe.optimizer.zero_grad()
+    loss.backward()
+    if is_first:
+        # before the penalty, whose gradient reaches every matrix, used or not
+        every_parameter_learns(model)
+    if recipe.penalty is not None:
+        recipe.penalty().backward()
+    recipe.optimizer.step()
+    return loss.detach(), logits.detach()
 
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:
@@ -106,24 +126,11 @@ def snapshot(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
 
 
-def adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW that decays matrices and kernels, not biases, norms and single vectors."""
-    matrices = [value for value in model.parameters() if value.dim() > 1]
-    vectors = [value for value in model.parameters() if value.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate)
-
-
-def schedule(step: int, steps: int, warmup: float) -> float:
-    """Factor (0 to 1) on the learning rate: a straight climb, then half a cosine down to nearly 0."""
-    climb = round(warmup * steps)
-    if step < climb:
-        return (step + 1) / climb
-    return 0.5 * (1 + math.cos(math.pi * (step - climb) / max(1, steps - climb)))
-
-
 def stream(seed: int, epoch: int, step: int) -> int:
-    """One seed for each (seed, epoch, step); odd multipliers keep neighbours apart (Steele et al. 2014, SplitMix)."""
+    """One seed for each (seed, epoch, step); odd multipliers keep neighbours apart (Steele et al. 2014, SplitMix).
+
+    Steps from 0 on are for dropout, -1 is for the samples' order, the others below 0 for augmentation.
+    """
     mixed = (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + step * 0x94D049BB133111EB) % 2**64
     return mixed ^ (mixed >> 31)
 
@@ -147,6 +154,12 @@ def every_parameter_learns(model: nn.Module) -> None:
     idle = [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None]
     if idle:
         raise TrainingError(f"no gradient reaches {', '.join(idle)}; the model does not use them")
+
+
+def losses_are_finite(row: dict[str, float]) -> None:
+    for key, words in (("train_loss", "training"), ("val_loss", "validation")):
+        if not math.isfinite(row[key]):
+            raise TrainingError(f"the {words} loss of epoch {row['epoch']} is {row[key]}; a lower learning_rate may help")
 
 
 def assess(model: nn.Module, data: Any) -> tuple[float, float]:

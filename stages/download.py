@@ -14,7 +14,7 @@ from deconfuse.errors import command
 from deconfuse.files import digest_files, digest_json, read_json, whole, write_json
 from deconfuse.params import read as read_params
 from deconfuse.params.data import Data
-from deconfuse.params.whole import validate
+from deconfuse.validation import validate
 
 RAW = Path("data/raw")
 

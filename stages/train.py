@@ -17,18 +17,20 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
+from deconfuse.augmenting import Augment
 from deconfuse.build import build
-from deconfuse.dataset import EMBEDDED, PREPARED, read
+from deconfuse.dataset import EMBEDDED, PREPARED, Dataset, read
 from deconfuse.device import prepare
 from deconfuse.errors import UserError, command
 from deconfuse.files import digest_json, read_json, remove, whole, write_json
 from deconfuse.identity import code_digest, dvc, environment, git
 from deconfuse.model import Model
+from deconfuse.optimisation import balanced, cross_entropy, factor, l1, optimizer
 from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.progress import progress
-from deconfuse.training import Fitted, TrainingError, fit
+from deconfuse.training import Fitted, Recipe, TrainingError, fit
 
 MODELS = Path("data/models")
 HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
@@ -46,7 +48,9 @@ def main(name: str) -> None:
     folder = MODELS / name
     # its presence says that the model is complete: gone first, written last
     remove(folder / "run.json")
-    fitted, history, timing = train(name, model, entry, settings, sorted(schema["modalities"]), device)
+    splits = usable(name, entry, sorted(schema["modalities"]), device)
+    plan = recipe(entry, settings, specs, model, splits["train"], len(schema["classes"]), f"models.{name}")
+    fitted, history, timing = train(name, model, splits, plan)
     write_model(folder, name, model, entry, fitted, schema["classes"], specs)
     with whole(folder / "history.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, HISTORY, lineterminator="\n")
@@ -56,19 +60,38 @@ def main(name: str) -> None:
     write_json(folder / "run.json", identity(entry, settings, schema, specs) | timing | about)
 
 
-def train(
-    name: str, model: Model, entry: Entry, settings: Train, known: list[str], device: torch.device
-) -> tuple[Fitted, list[dict[str, float]], dict[str, Any]]:
-    """Fit the model; returns what was learnt, a row an epoch, and when things happened (unix seconds)."""
+def usable(name: str, entry: Entry, known: list[str], device: torch.device) -> dict[str, Dataset]:
+    """The train and val rows that have any of the model's modalities."""
     splits = {split: read(split, list(entry.encoders), known).usable().to(device) for split in ("train", "val")}
     for split, data in splits.items():
         if len(data) < 2:
             raise UserError(
                 f"models.{name}: only {len(data)} rows of the {split} split have any of {', '.join(entry.encoders)}; it needs 2 or more"
             )
+    return splits
+
+
+def recipe(entry: Entry, settings: Train, specs: Specs, model: Model, data: Dataset, classes: int, key: str) -> Recipe:
+    """What the params say about the training, as the loop takes it."""
+    is_changed = entry.augment or settings.mixup > 0
+    return Recipe(
+        seed=settings.seed,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        optimizer=optimizer(settings.optimizer, model, settings.weight_decay, settings.momentum),
+        rate=lambda step, steps: settings.learning_rate * factor(settings.schedule, step, steps, settings.warmup),
+        loss=cross_entropy(balanced(data.label, classes) if settings.class_weights == "balanced" else None, settings.label_smoothing),
+        modality_dropout=settings.modality_dropout,
+        augment=Augment(entry, settings.mixup, specs, classes, key) if is_changed else None,
+        penalty=(lambda: settings.l1 * l1(model)) if settings.l1 > 0 else None,
+    )
+
+
+def train(name: str, model: Model, splits: dict[str, Dataset], plan: Recipe) -> tuple[Fitted, list[dict[str, float]], dict[str, Any]]:
+    """Fit the model; returns what was learnt, a row an epoch, and when things happened (unix seconds)."""
     history: list[dict[str, float]] = []
     ended: list[float] = []
-    with progress(range(settings.epochs), f"train {name}", unit="epoch") as bar:
+    with progress(range(plan.epochs), f"train {name}", unit="epoch") as bar:
 
         def log(row: dict[str, float]) -> None:
             history.append(row)
@@ -78,11 +101,11 @@ def train(
 
         started = time.time()
         try:
-            fitted = fit(model, splits["train"], splits["val"], log=log, **settings.model_dump(exclude={"device", "threads"}))
+            fitted = fit(model, splits["train"], splits["val"], plan, log)
         except TrainingError as reason:
             raise UserError(f"models.{name}: {reason}") from None
     seconds = ended[-1] - started
-    rate = settings.epochs * len(splits["train"]) / seconds
+    rate = plan.epochs * len(splits["train"]) / seconds
     return (
         fitted,
         history,
@@ -114,6 +137,7 @@ def identity(entry: Entry, settings: Train, schema: dict[str, Any], specs: Specs
     used = {f"deconfuse.encoders.{chosen.name}" for chosen in entry.encoders.values()}
     if entry.fusion is not None:
         used.add(f"deconfuse.fusion.{entry.fusion.name}")
+    used |= {f"deconfuse.augmentation.{chosen.name}" for chain in entry.augment.values() for chosen in chain}
     digests = {
         "params": digest_json(resolved),
         "data": digest_json([schema["digest"], {modality: spec["digest"] for modality, spec in specs.items()}]),

@@ -10,7 +10,7 @@ import pytest
 from deconfuse.errors import UserError
 from deconfuse.params import load, read
 from deconfuse.params.train import Train
-from deconfuse.params.whole import schema, validate
+from deconfuse.validation import schema, validate
 
 KINDS = {"audio": "audio", "image": "image", "text": "text", "video": "video"}
 
@@ -48,6 +48,7 @@ def test_the_defaults_are_valid() -> None:
         ("models.image_cnn.encoders.image", "lstm", ["models.image_cnn.encoders.image", "'lstm' reads tokens or frames", "embed.image"]),
         ("models.image_cnn.encoders", {}, ["models.image_cnn.encoders", "at least 1"]),
         ("models.image_cnn.encoders", {"picture": "cnn"}, ["encoders.picture", "no modality 'picture'", "audio, image, text, video"]),
+        ("models.image_cnn.encoders", {"values": "cnn"}, ["models.image_cnn.encoders", "cannot be called 'values'"]),
         ("models.image_cnn.fusion", "concat", ["models.image_cnn", "fusion needs two modalities or more", "only image"]),
         ("models.image_cnn.train.epochs", 0, ["models.image_cnn.train.epochs", "found 0"]),
         ("models.image_cnn.train.epoch", 1, ["models.image_cnn.train.epoch", "did you mean `epochs`"]),

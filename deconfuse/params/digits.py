@@ -37,7 +37,7 @@ class Text(Strict):
 class Video(Strict):
     """Damage to the film of the drifting digit."""
 
-    noise: Annotated[float, Field(ge=0, le=1000)] = 160.0
+    noise: Annotated[float, Field(ge=0, le=1000)] = 120.0
     """Standard deviation of the noise on every pixel of every frame, in grey levels (black 0, white 255), before clipping."""
 
 

@@ -11,21 +11,36 @@ class Train(Strict):
     """The training loop's settings."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Seed of initial weights, order of samples and dropout."""
+    """Seed of initial weights, order of samples, dropout and augmentation."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 15
     """Passes over the train split; the weights kept are those of the epoch with the lowest validation loss."""
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = 64
     """Samples a step; at least 2, since batch normalisation cannot learn from one."""
+    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    """`sgd` with momentum (Sutskever et al. 2013), `adam` (Kingma & Ba 2015) or `adamw` (Loshchilov & Hutter 2019)."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Share of its last step that `sgd` adds to the next; the other optimisers do not read it."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 3e-3
-    """Peak learning rate of AdamW (Loshchilov & Hutter 2019)."""
-    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.01
-    """AdamW's decoupled weight decay, on matrices and kernels only."""
+    """Peak learning rate, per step; `sgd` mostly needs a larger one than `adam` and `adamw`."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate goes on from its peak: to 0 by half a cosine (Loshchilov & Hutter 2017) or a straight line, or not at all."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of all steps in which the learning rate climbs from 0 to its peak; then it falls to 0 as a half cosine."""
+    """Share of all steps in which the learning rate climbs from 0 to its peak (Goyal et al. 2017)."""
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.01
+    """L2 regularisation of matrices and kernels: with `adamw` decoupled, so that a step takes learning_rate * weight_decay of each weight;
+    with `sgd` and `adam` weight_decay * weight is added to its gradient, the derivative of weight_decay / 2 * weight squared."""
+    l1: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """L1 regularisation of matrices and kernels: factor of the sum of their magnitudes in the loss (Tibshirani 1996)."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` weighs each sample in the loss by 1 / how often its class is in the train split, so that rare classes count as much
+    as frequent ones (King & Zeng 2001); the validation loss that chooses the epoch stays unweighted."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability mass spread over all classes (Szegedy et al. 2016)."""
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability that a modality of a sample is hidden in training, never the last one present (Neverova et al. 2015)."""
+    mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Parameter alpha of the Beta(alpha, alpha) distribution of shares in which two samples and their labels are mixed, all modalities
+    alike; 0 mixes none (Zhang et al. 2018, who take 0.1 to 0.4). Of two texts one is taken whole, as often as its share."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 1

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class Store:
         return re.sub(r"(?<=://)[^/@]+@", "", self.uri)
 
     @contextmanager
-    def alone(self, seconds: float = 60) -> Iterator[None]:
+    def alone(self, seconds: float = 60) -> Generator[None]:
         """Keep out other writers of this project. Raises UserError when one holds the store longer than `seconds`."""
         lock = FileLock(self.lock, timeout=seconds)
         try:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from deconfuse.augmenting import check as check_augment
 from deconfuse.build import fusion
 from deconfuse.errors import UserError
 from deconfuse.files import write_json
@@ -56,6 +57,7 @@ def validate(kinds: dict[str, str], path: Path = FILE) -> Params:
             if layouts[modality] not in reads:
                 raise UserError(f"{where}: {encoder.name!r} reads {' or '.join(reads)}, but embed.{modality} gives {layouts[modality]}")
         fusion(model, f"{path}: {key}")
+        check_augment(model, layouts, f"{path}: {key}")
     return params
 
 

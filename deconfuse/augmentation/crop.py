@@ -1,0 +1,41 @@
+"""Pictures and clips, shifted."""
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Int, Shaped
+from pydantic import Field
+from torch import Tensor
+
+from deconfuse.augmentation import Augmentation, whole
+
+
+class Crop(Augmentation):
+    """A window of the picture's own size somewhere on the padded picture (He et al. 2016): a shift along height and width, the same
+    for all frames of a clip. Other than in the paper the padding repeats the border, which suits pictures on any background.
+    """
+
+    layouts = ("image", "video")
+
+    def __init__(
+        self,
+        fill: float,
+        *,
+        shift: Annotated[int, Field(ge=1, le=4096, description="Largest shift along height and width, in pixels.")] = 2,
+    ) -> None:
+        super().__init__(fill)
+        self.shift = shift
+
+    def __call__(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None, generator: torch.Generator) -> Shaped[Tensor, "B ..."]:
+        rows, columns = (self.moved(len(x), side, generator) for side in x.shape[-2:])
+        # frames of a clip beside channels: all shift alike
+        maps = x.flatten(1, -3)
+        sample, channel = (torch.arange(size, device=x.device) for size in maps.shape[:2])
+        found = maps[sample[:, None, None, None], channel[None, :, None, None], rows[:, None, :, None], columns[:, None, None, :]]
+        return found.view(x.shape)
+
+    def moved(self, samples: int, side: int, generator: torch.Generator) -> Int[Tensor, "B side"]:
+        """For each pixel along a side, the one that comes to its place."""
+        top = torch.full((samples, 1), 2 * self.shift, device=generator.device)
+        shift = whole(top, generator) - self.shift
+        return (torch.arange(side, device=generator.device) + shift).clamp(0, side - 1)

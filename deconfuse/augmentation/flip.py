@@ -1,0 +1,29 @@
+"""Pictures and clips, mirrored."""
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Int, Shaped
+from pydantic import Field
+from torch import Tensor
+
+from deconfuse.augmentation import Augmentation, uniform
+
+
+class Flip(Augmentation):
+    """Left and right exchanged (Krizhevsky et al. 2012), in all frames of a clip; not for digits or letters."""
+
+    layouts = ("image", "video")
+
+    def __init__(
+        self,
+        fill: float,
+        *,
+        probability: Annotated[float, Field(ge=0, le=1, description="Probability that a sample is mirrored.")] = 0.5,
+    ) -> None:
+        super().__init__(fill)
+        self.probability = probability
+
+    def __call__(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None, generator: torch.Generator) -> Shaped[Tensor, "B ..."]:
+        chosen = uniform((len(x),), generator) < self.probability
+        return torch.where(chosen.view(-1, *[1] * (x.dim() - 1)), x.flip(-1), x)

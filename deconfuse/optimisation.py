@@ -1,0 +1,74 @@
+"""What a training makes small, and by which steps."""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Optimizer = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["cosine", "linear", "constant"]
+
+
+def optimizer(name: Optimizer, model: nn.Module, weight_decay: float, momentum: float) -> torch.optim.Optimizer:
+    """An optimiser of all of a model's parameters, that decays its matrices only; the rate is set at every step.
+
+    Args:
+        name: sgd, adam (Kingma & Ba 2015) or adamw (Loshchilov & Hutter 2019).
+        model: what to train.
+        weight_decay: of adamw the share of a weight lost at a step of rate 1; else the factor of the weights in the gradient (L2).
+        momentum: of sgd only (Sutskever et al. 2013).
+    """
+    vectors = [value for value in model.parameters() if value.dim() <= 1]
+    groups = [{"params": matrices(model), "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    filled = [group for group in groups if group["params"]]
+    if name == "sgd":
+        return torch.optim.SGD(filled, momentum=momentum)
+    return (torch.optim.Adam if name == "adam" else torch.optim.AdamW)(filled)
+
+
+def matrices(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are decayed and penalised: matrices and kernels, not biases, norms and single vectors."""
+    return [value for value in model.parameters() if value.dim() > 1]
+
+
+def l1(model: nn.Module) -> Float[Tensor, ""]:
+    """The sum of the magnitudes of a model's weights, matrices only (Tibshirani 1996)."""
+    return torch.stack([value.abs().sum() for value in matrices(model)]).sum()
+
+
+def factor(name: Schedule, step: int, steps: int, warmup: float) -> float:
+    """Factor (0 to 1) on the learning rate at a step (from 0) of `steps`.
+
+    A straight climb over the share `warmup` of all steps, then half a cosine or a straight line down to nearly 0, or no change.
+    """
+    climb = round(warmup * steps)
+    if step < climb:
+        return (step + 1) / climb
+    done = (step - climb) / (steps - climb)
+    return {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[name]
+
+
+def cross_entropy(weight: Float[Tensor, " K"] | None, label_smoothing: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """Cross-entropy (nats, mean of a batch) of logits (B, K) and labels (B,), or shares of each class (B, K) where samples are mixed.
+
+    With a `weight` of each class the mean is a weighted one for labels; for shares the weights are taken as 1 on average.
+    """
+
+    def loss(logits: Tensor, label: Tensor) -> Tensor:
+        return F.cross_entropy(logits, label, weight=weight, label_smoothing=label_smoothing)
+
+    return loss
+
+
+def balanced(label: Int[Tensor, " N"], classes: int) -> Float[Tensor, " K"]:
+    """Weights by which every class counts the same in all (King & Zeng 2001): N / (classes seen * samples of the class), 0 for one unseen.
+
+    Their mean over the samples is 1.
+    """
+    counts = torch.bincount(label.cpu(), minlength=classes).double()
+    weight = torch.where(counts > 0, len(label) / ((counts > 0).sum() * counts), 0.0)
+    return weight.float().to(label.device)

@@ -1,0 +1,381 @@
+"""The loop learns what is there, repeats itself, and stops over what it cannot train; its steps and losses are the named ones."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deconfuse.optimisation import balanced, cross_entropy, factor, l1, matrices, optimizer
+from deconfuse.training import Fitted, Recipe, TrainingError, fit, hide, order, stream
+
+torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points on a plane; the label says on which side of a line."""
+
+    inputs: dict[str, Tensor]
+    lengths: dict[str, Tensor]
+    present: dict[str, Tensor]
+    label: Tensor
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def batch(self, index: Tensor | slice) -> Self:
+        return replace(
+            self,
+            inputs={"point": self.inputs["point"][index]},
+            present={"point": self.present["point"][index]},
+            label=self.label[index],
+        )
+
+
+def points(samples: int, seed: int) -> Points:
+    x = torch.randn(samples, 2, generator=torch.Generator().manual_seed(seed))
+    return Points({"point": x}, {}, {"point": torch.ones(samples, dtype=torch.bool)}, (x[:, 0] + 2 * x[:, 1] > 0).long())
+
+
+class Net(nn.Module):
+    def __init__(self, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 2))
+
+    def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor], present: dict[str, Tensor]) -> tuple[Tensor, dict]:
+        return self.layers(inputs["point"]), {}
+
+
+def net(dropout: float = 0.2) -> Net:
+    torch.manual_seed(0)
+    return Net(dropout)
+
+
+def recipe(model: nn.Module, **changes: Any) -> Recipe:
+    plain = Recipe(
+        seed=0,
+        epochs=8,
+        batch_size=16,
+        optimizer=optimizer("adamw", model, 0.01, 0.9),
+        rate=lambda step, steps: 0.05 * factor("cosine", step, steps, 0.1),
+        loss=cross_entropy(None, 0.0),
+    )
+    return replace(plain, **changes)
+
+
+TRAIN, VAL = points(200, 1), points(200, 2)
+
+
+def trained(model: nn.Module | None = None, **changes: Any) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
+    model = net() if model is None else model
+    rows: list[dict[str, float]] = []
+    return fit(model, TRAIN, VAL, recipe(model, **changes), rows.append).weights, rows
+
+
+def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+def disturbed() -> Fitted:
+    """A training during which something else draws numbers."""
+    model = net()
+    return fit(model, TRAIN, VAL, recipe(model), lambda row: torch.manual_seed(row["epoch"]) and None)
+
+
+# ---- the loop
+
+
+@pytest.mark.parametrize(("name", "rate"), [("sgd", 0.3), ("adam", 0.05), ("adamw", 0.05)])
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "constant"])
+def test_it_learns_what_can_be_learnt(name: Any, rate: float, schedule: Any) -> None:
+    model = net()
+    made = optimizer(name, model, 1e-4, 0.9)
+    weights, rows = trained(model, optimizer=made, rate=lambda step, steps: rate * factor(schedule, step, steps, 0.1))
+    assert max(row["val_accuracy"] for row in rows) > 0.95
+    assert rows[-1]["train_loss"] < 0.5 * rows[0]["train_loss"]
+    best = min(rows, key=lambda row: row["val_loss"])
+    model.load_state_dict(weights)
+    with torch.no_grad():
+        logits = model.eval()(VAL.inputs, {}, {})[0]
+    assert float(F.cross_entropy(logits, VAL.label)) == pytest.approx(best["val_loss"]), "the weights of the best epoch"
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    one, rows = trained()
+    torch.rand(5)
+    two, again = trained()
+    other, _ = trained(seed=1)
+    assert same(one, two) and rows == again
+    assert same(one, disturbed().weights), "a draw elsewhere shifts dropout"
+    assert not same(one, other)
+
+
+def test_a_row_tells_of_its_epoch() -> None:
+    _, rows = trained(epochs=3)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert list(rows[0]) == ["epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+
+
+def test_an_epoch_does_not_depend_on_the_draws_before() -> None:
+    torch.manual_seed(3)
+    one = order(50, 7, 4)
+    for epoch in range(4):
+        order(50, 7, epoch)
+    torch.rand(11)
+    assert torch.equal(order(50, 7, 4), one)
+    assert sorted(one.tolist()) == list(range(50))
+    assert not torch.equal(order(50, 7, 5), one) and not torch.equal(order(50, 8, 4), one)
+
+
+def test_every_place_has_a_seed_of_its_own() -> None:
+    places = [(seed, epoch, step) for seed in range(8) for epoch in range(1, 30) for step in range(-30, 30)]
+    assert len({stream(*place) for place in places}) == len(places)
+
+
+def test_every_sample_is_seen_once_an_epoch() -> None:
+    seen: list[float] = []
+
+    def augment(batch: Points, generator: torch.Generator) -> Points:
+        assert 2 <= len(batch) <= 16, "a batch of one sample cannot be normalised"
+        seen.extend(batch.inputs["point"][:, 0].tolist())
+        return batch
+
+    trained(epochs=2, augment=augment)
+    whole = sorted(TRAIN.inputs["point"][:, 0].tolist())
+    assert sorted(seen[:200]) == whole == sorted(seen[200:]) and seen[:200] != seen[200:]
+
+
+def test_augmentation_draws_from_seed_epoch_and_step_alone() -> None:
+    drawn: list[float] = []
+
+    def augment(batch: Points, generator: torch.Generator) -> Points:
+        drawn.append(float(torch.rand((), generator=generator)))
+        return batch
+
+    plain, _ = trained(epochs=2)
+    changed, _ = trained(epochs=2, augment=augment)
+    assert same(plain, changed), "what augmentation draws moves no other draw"
+    first, drawn = drawn, []
+    trained(epochs=1, augment=augment)
+    steps = len(first) // 2
+    assert len(set(first)) == 2 * steps
+    assert drawn == first[:steps], "the first epoch of one is the first epoch of two"
+
+
+class Spy(Net):
+    """Notes whether it was training, and whether it saw zeros only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[bool, bool]] = set()
+
+    def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor], present: dict[str, Tensor]) -> tuple[Tensor, dict]:
+        self.seen.add((self.training, not inputs["point"].any()))
+        return super().forward(inputs, lengths, present)
+
+
+def test_what_is_augmented_is_what_the_model_sees_in_training_only() -> None:
+    def augment(batch: Points, generator: torch.Generator) -> Points:
+        return replace(batch, inputs={"point": torch.zeros_like(batch.inputs["point"])})
+
+    spy = Spy()
+    trained(spy, augment=augment)
+    assert spy.seen == {(True, True), (False, False)}
+
+
+def test_labels_may_be_shares() -> None:
+    def augment(batch: Points, generator: torch.Generator) -> Points:
+        return replace(batch, label=F.one_hot(batch.label, 2).float())
+
+    one, rows = trained()
+    two, again = trained(augment=augment)
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-5)
+    assert [row["train_accuracy"] for row in rows] == [row["train_accuracy"] for row in again]
+
+
+class Idle(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Linear(2, 2)
+
+
+@pytest.mark.parametrize("is_penalised", [False, True])
+def test_a_parameter_that_is_not_used_is_named(is_penalised: bool) -> None:
+    model = Idle()
+    penalty = (lambda: 0.1 * l1(model)) if is_penalised else None
+    with pytest.raises(TrainingError, match="unused.weight, unused.bias"):
+        trained(model, penalty=penalty)
+
+
+def test_a_frozen_parameter_is_left_alone() -> None:
+    model = Idle().requires_grad_(False)
+    model.layers.requires_grad_(True)
+    before = model.unused.weight.clone()
+    trained(model, penalty=lambda: 0.1 * l1(model))
+    assert torch.equal(model.unused.weight, before)
+
+
+def test_a_loss_that_is_no_number_stops_the_training() -> None:
+    with pytest.raises(TrainingError, match="training loss of epoch 1 is nan; a lower learning_rate"):
+        trained(loss=lambda logits, label: logits.sum() * math.nan)
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_training() -> None:
+    bad = replace(VAL, inputs={"point": VAL.inputs["point"] / 0.0})
+    model = net()
+    with pytest.raises(TrainingError, match="validation loss of epoch 1 is nan"):
+        fit(model, TRAIN, bad, recipe(model), print)
+
+
+def test_modalities_are_hidden_but_never_the_last() -> None:
+    torch.manual_seed(0)
+    present = {"a": torch.ones(4000, dtype=torch.bool), "b": torch.arange(4000) % 2 == 0}
+    left = hide(present, 0.5)
+    assert (left["a"] | left["b"]).all() and not (left["b"] & ~present["b"]).any()
+    # with both: each is left alone with probability 1/4, both stay with 1/4 and the 1/4 that would lose all keeps all
+    both = (left["a"] & left["b"])[::2].float().mean()
+    assert abs(float(both) - 0.5) < 0.06
+
+
+# ---- steps
+
+
+def one_step(name: Any, weight_decay: float = 0.0, momentum: float = 0.0) -> tuple[Tensor, Tensor]:
+    """A matrix of ones and a vector of ones after two steps of rate 0.1 with the gradient 1 each."""
+    model = nn.Linear(2, 2)
+    nn.init.ones_(model.weight)
+    nn.init.ones_(model.bias)
+    made = optimizer(name, model, weight_decay, momentum)
+    for _ in range(2):
+        for group in made.param_groups:
+            group["lr"] = 0.1
+        model.weight.grad, model.bias.grad = torch.ones(2, 2), torch.ones(2)
+        made.step()
+    return model.weight.detach()[0, 0], model.bias.detach()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "weight_decay", "momentum", "matrix", "vector"),
+    [
+        ("sgd", 0.0, 0.0, 0.8, 0.8),
+        # 0.1, then 0.1 * (1 + 0.5)
+        ("sgd", 0.0, 0.5, 0.75, 0.75),
+        # 1 - 0.1 * (1 + 0.5 * 1) = 0.85, then - 0.1 * (1 + 0.5 * 0.85)
+        ("sgd", 0.5, 0.0, 0.7075, 0.8),
+        # a step has the size of the rate, whatever that of the gradient
+        ("adam", 0.0, 0.9, 0.8, 0.8),
+        # a share of 0.1 * 0.5 is lost before each step: (1 * 0.95 - 0.1) * 0.95 - 0.1
+        ("adamw", 0.5, 0.9, 0.7075, 0.8),
+    ],
+)
+def test_steps_by_hand(name: Any, weight_decay: float, momentum: float, matrix: float, vector: float) -> None:
+    found = one_step(name, weight_decay, momentum)
+    assert [float(value) for value in found] == pytest.approx([matrix, vector], abs=1e-6)
+
+
+def test_adam_takes_l2_into_the_gradient_and_adamw_does_not() -> None:
+    adam, adamw = optimizer("adam", net(), 0.5, 0.0), optimizer("adamw", net(), 0.5, 0.0)
+    assert type(adam) is torch.optim.Adam and not adam.defaults["decoupled_weight_decay"]
+    assert type(adamw) is torch.optim.AdamW
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_every_parameter_is_in_one_group(name: Any) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 2))
+    groups = optimizer(name, model, 0.1, 0.9).param_groups
+    assert sorted(id(value) for group in groups for value in group["params"]) == sorted(map(id, model.parameters()))
+    assert {id(value) for group in groups if group["weight_decay"] for value in group["params"]} == set(map(id, matrices(model)))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cosine", [0.5, 1.0, 1.0, 0.853553, 0.5, 0.146447]),
+        ("linear", [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]),
+        ("constant", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    ],
+)
+def test_schedules_by_hand(name: Any, expected: list[float]) -> None:
+    assert [factor(name, step, 6, 1 / 3) for step in range(6)] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear", "constant"])
+def test_schedules_of_one_step(name: Any) -> None:
+    assert factor(name, 0, 1, 0.0) == factor(name, 0, 1, 0.9) == 1
+
+
+# ---- losses
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    label = torch.tensor([0] * 7 + [1] * 2 + [2])
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=label.numpy())
+    assert balanced(label, 3).tolist() == pytest.approx(expected.tolist())
+    assert balanced(label, 3)[label].mean() == pytest.approx(1)
+
+
+def test_a_class_that_is_not_seen_weighs_nothing() -> None:
+    label = torch.tensor([0, 0, 2, 2, 2])
+    assert balanced(label, 3).tolist() == pytest.approx([5 / 4, 0, 5 / 6])
+
+
+def test_balanced_weights_find_the_rare_class() -> None:
+    """Two overlapping heaps, 20 to 1: unweighted, the rare one is mostly missed."""
+    draw = torch.Generator().manual_seed(0)
+    label = (torch.arange(840) % 21 == 0).long()
+    x = torch.randn(840, 2, generator=draw) + 1.5 * label[:, None]
+    data = Points({"point": x}, {}, {"point": label >= 0}, label)
+    recall = {}
+    for weight in (None, balanced(label, 2)):
+        model = net(0.0)
+        fit(model, data, data, recipe(model, loss=cross_entropy(weight, 0.0)), lambda row: None)
+        with torch.no_grad():
+            recall[weight is not None] = float((model(data.inputs, {}, {})[0].argmax(1) == 1)[label == 1].float().mean())
+    assert recall[True] > 0.75 and recall[False] < 0.5
+
+
+def test_cross_entropy_by_hand() -> None:
+    logits, label = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 0, 1, 2, 2, 2])
+    weight = torch.tensor([1.0, 3.0, 0.5])
+    each = -logits.log_softmax(1).gather(1, label[:, None])[:, 0]
+    torch.testing.assert_close(cross_entropy(None, 0.0)(logits, label), each.mean())
+    torch.testing.assert_close(cross_entropy(weight, 0.0)(logits, label), (weight[label] * each).sum() / weight[label].sum())
+    smooth = 0.7 * F.one_hot(label, 3) + 0.3 / 3
+    torch.testing.assert_close(cross_entropy(None, 0.3)(logits, label), -(smooth * logits.log_softmax(1)).sum(1).mean())
+
+
+def test_l1_by_hand() -> None:
+    model = nn.Linear(2, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1.0, -2.0], [0.0, 0.5]]))
+    penalty = l1(model)
+    penalty.backward()
+    assert float(penalty.detach()) == 3.5
+    assert model.weight.grad is not None and model.weight.grad.tolist() == [[1, -1], [0, 1]] and model.bias.grad is None
+
+
+def test_a_penalty_is_added_to_the_gradient_of_the_loss() -> None:
+    """One step of plain gradient descent over all samples, against autograd by hand."""
+    model, twin = net(0.0), net(0.0)
+    made = optimizer("sgd", model, 0.0, 0.0)
+    weights, rows = trained(model, optimizer=made, epochs=1, batch_size=200, rate=lambda step, steps: 0.1, penalty=lambda: 0.03 * l1(model))
+    loss = F.cross_entropy(twin(TRAIN.inputs, {}, {})[0], TRAIN.label)
+    assert rows[0]["train_loss"] == pytest.approx(float(loss.detach())), "the penalty is not in the loss that is logged"
+    whole = loss + 0.03 * sum(value.abs().sum() for value in twin.parameters() if value.dim() > 1)
+    gradients = torch.autograd.grad(whole, list(twin.parameters()))
+    for (name, value), gradient in zip(twin.named_parameters(), gradients, strict=True):
+        torch.testing.assert_close(weights[name], value - 0.1 * gradient)
+
+
+def test_a_large_penalty_makes_weights_small() -> None:
+    plain, shrunk = net(), net()
+    trained(plain)
+    trained(shrunk, penalty=lambda: 0.1 * l1(shrunk))
+    assert l1(shrunk) < 0.2 * l1(plain)
