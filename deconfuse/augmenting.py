@@ -46,7 +46,7 @@ class Augment:
 
 def fill(spec: dict[str, Any]) -> float:
     """The value of a modality's array that tells nothing."""
-    return UNKNOWN if spec["layout"] == "tokens" else spec["mean"]
+    return float(UNKNOWN) if spec["layout"] == "tokens" else spec["mean"]
 
 
 def check(entry: Entry, layouts: dict[str, str], key: str) -> None:

@@ -17,6 +17,7 @@ def prepare(device: str, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     # cuBLAS repeats itself only with a workspace of fixed size
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # the same switch as use_deterministic_algorithms, which also imports the compiler: 1.5 s a process
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.benchmark = False
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

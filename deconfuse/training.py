@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Log = Callable[[dict[str, float]], None]
+Row = dict[str, int | float]
+Log = Callable[[Row], None]
 VAL_BATCH = 512
 
 
@@ -75,7 +76,7 @@ def fit(model: nn.Module, train: Any, val: Any, recipe: Recipe, log: Log) -> Fit
     return fitted
 
 
-def learn(model: nn.Module, train: Any, recipe: Recipe, epoch: int) -> dict[str, float]:
+def learn(model: nn.Module, train: Any, recipe: Recipe, epoch: int) -> Row:
     """One pass over the train split: epoch, learning_rate (the last step's), train_loss, train_accuracy."""
     model.train()
     steps = math.ceil(len(train) / recipe.batch_size)
@@ -156,7 +157,7 @@ def every_parameter_learns(model: nn.Module) -> None:
         raise TrainingError(f"no gradient reaches {', '.join(idle)}; the model does not use them")
 
 
-def losses_are_finite(row: dict[str, float]) -> None:
+def losses_are_finite(row: Row) -> None:
     for key, words in (("train_loss", "training"), ("val_loss", "validation")):
         if not math.isfinite(row[key]):
             raise TrainingError(f"the {words} loss of epoch {row['epoch']} is {row[key]}; a lower learning_rate may help")
