@@ -1,6 +1,5 @@
 """Feature maps to tokens, for all encoders that see their input as a picture."""
 
-import copy
 from typing import Annotated, Literal
 
 import torch
@@ -29,18 +28,22 @@ def picture(x: Float[Tensor, "B ..."]) -> Float[Tensor, "B C H W"]:
     return x if x.dim() == 4 else rearrange(x, "b t f -> b 1 t f")
 
 
+@torch.no_grad()
 def map_shape(blocks: nn.Module, spec: Spec) -> tuple[int, int, int]:
-    """Channels, height and width that `blocks` make of the picture; nothing is computed.
+    """Channels, height and width that `blocks` make of the picture, found by trying: on real numbers, since torch's `meta` device
+    would import its compiler (1.4 s a process).
 
     Raises UserError where the picture is too small for them.
     """
     height, width = spec.shape[-2:]
     try:
-        made = copy.deepcopy(blocks).to("meta").eval()(torch.empty(1, channels_of(spec), height, width, device="meta"))
+        # evaluation leaves the statistics of batch norm as they are
+        made = blocks.eval()(torch.zeros(1, channels_of(spec), height, width))
     except RuntimeError:
         raise UserError(
             f"a picture of {height} x {width} is too small for so many blocks; use fewer channels, or `padding: same`"
         ) from None
+    blocks.train()
     return made.shape[1], made.shape[2], made.shape[3]
 
 

@@ -58,7 +58,7 @@ class Block(nn.Module):
         self.norm_space, self.norm_time = nn.GroupNorm(1, outputs), nn.GroupNorm(1, outputs)
         self.stride = stride
 
-    def forward(self, x: Float[Tensor, "B T C H W"], mask: Bool[Tensor, "B T"]) -> tuple[Float[Tensor, "B U O H W"], Bool[Tensor, "B U"]]:
+    def forward(self, x: Float[Tensor, "B T C H W"], mask: Bool[Tensor, "B T"]) -> tuple[Float[Tensor, "B U O H2 W2"], Bool[Tensor, "B U"]]:
         batch = x.shape[0]
         # zeros beyond the end, just as a clip that ends there would be padded
         x = torch.where(rearrange(mask, "b t -> b t 1 1 1"), x, 0.0)
