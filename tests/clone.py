@@ -59,10 +59,12 @@ class Clone:
         outer = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
         environment = outer | {"PATH": f"{bin_folder}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.root)}
         ended = subprocess.run(
-            words, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=900
+            words, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=900
         )
-        assert code is None or ended.returncode == code, f"{' '.join(words)} ended with {ended.returncode}:\n{ended.stdout}"
-        return Done(ended.returncode, ended.stdout)
+        # decoded here: `text=True` would turn a progress bar's lone carriage returns into new lines
+        out = ended.stdout.decode()
+        assert code is None or ended.returncode == code, f"{' '.join(words)} ended with {ended.returncode}:\n{out}"
+        return Done(ended.returncode, out)
 
     def edit(self, changes: dict[str, Any]) -> None:
         """Set dotted keys of params.yaml; ... takes one out."""
