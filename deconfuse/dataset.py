@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 PREPARED, EMBEDDED = Path("data/prepared"), Path("data/embedded")
@@ -23,7 +23,8 @@ class Dataset:
     """Modality -> valid steps (N,), for modalities with a time axis."""
     present: dict[str, Tensor]
     """Modality -> which samples have it (N,)."""
-    label: Int[Tensor, " N"]
+    label: Shaped[Tensor, " N ..."]
+    """The targets, as the task made them (see `deconfuse/tasks`)."""
 
     def __len__(self) -> int:
         return len(self.label)
