@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.label)
 
-    def batch(self, index: Int[Tensor, " B"] | slice) -> Self:
+    def batch(self, index: Int[Tensor, " B"] | slice) -> "Dataset":
         """The samples at `index`, in its order."""
         return replace(
             self,
@@ -39,7 +38,7 @@ class Dataset:
             label=self.label[index],
         )
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> "Dataset":
         """The same on another device."""
         return replace(
             self,
@@ -49,7 +48,7 @@ class Dataset:
             label=self.label.to(device),
         )
 
-    def usable(self) -> Self:
+    def usable(self) -> "Dataset":
         """Only the samples that have any of the modalities."""
         return self.batch(torch.stack(list(self.present.values())).any(0).nonzero()[:, 0])
 

@@ -24,7 +24,7 @@ class MultiLabel(Metrics):
         seen = there.any(0)
         precision = average_precision_score(there[:, seen], predicted[:, seen], average="macro")
         return {
-            "micro_f1": float(micro_f1(terms(there, chosen).sum(0))),
+            "micro_f1": float(micro_f1(terms(there, chosen).sum(0, keepdims=True))[0]),
             "micro_f1_low": low,
             "micro_f1_high": high,
             "macro_f1": float(f1_score(there, chosen, average="macro", zero_division=0)),
@@ -50,9 +50,9 @@ def terms(there: np.ndarray, chosen: np.ndarray) -> Float[np.ndarray, "N 2"]:
     return np.stack([(there & chosen).sum(1), there.sum(1) + chosen.sum(1)], 1).astype(float)
 
 
-def micro_f1(sums: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:
+def micro_f1(sums: Float[np.ndarray, "R 2"]) -> Float[np.ndarray, " R"]:
     """F1 from sums of `terms`; every sample has a class, so they are never 0."""
-    return 2 * sums[..., 0] / sums[..., 1]
+    return 2 * sums[:, 0] / sums[:, 1]
 
 
 def cross_entropy(there: np.ndarray, probability: np.ndarray) -> float:
