@@ -1,9 +1,11 @@
 """All that changes a batch in training, put together from a model's params."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from deconfuse.errors import UserError
 from deconfuse.lookup import part
@@ -21,27 +23,27 @@ class Augment:
         entry: the checked entry of `models:`.
         alpha: of mixup; 0 for none.
         specs: modality -> its `spec.json`.
-        classes: their number.
+        mixable: gives labels as floats that can be mixed.
         key: where the entry stands in params, for messages.
     """
 
-    def __init__(self, entry: Entry, alpha: float, specs: dict[str, dict], classes: int, key: str) -> None:
+    def __init__(self, entry: Entry, alpha: float, specs: dict[str, dict], mixable: Callable[[Tensor], Tensor], key: str) -> None:
         check(entry, {name: spec["layout"] for name, spec in specs.items()}, key)
         self.parts = {
             name: [part("augmentation", chosen.name)(fill(specs[name]), **chosen.arguments()) for chosen in entry.augment[name]]
             for name in sorted(entry.augment)
         }
         self.tokens = {name for name in entry.encoders if specs[name]["layout"] == "tokens"}
-        self.alpha, self.classes = alpha, classes
+        self.alpha, self.mixable = alpha, mixable
 
     def __call__(self, batch: Any, generator: torch.Generator) -> Any:
-        """The batch as the model sees it; with mixup its labels are shares of each class."""
+        """The batch as the model sees it; with mixup its labels are mixed too."""
         inputs = dict(batch.inputs)
         for name, augmentations in self.parts.items():
             for augmentation in augmentations:
                 inputs[name] = augmentation(inputs[name], batch.lengths.get(name), generator)
         changed = replace(batch, inputs=inputs)
-        return changed if self.alpha == 0 else mixup(changed, self.alpha, self.classes, self.tokens, generator)
+        return changed if self.alpha == 0 else mixup(changed, self.alpha, self.mixable, self.tokens, generator)
 
 
 def fill(spec: dict[str, Any]) -> float:

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 PREPARED, EMBEDDED = Path("data/prepared"), Path("data/embedded")
@@ -23,12 +22,13 @@ class Dataset:
     """Modality -> valid steps (N,), for modalities with a time axis."""
     present: dict[str, Tensor]
     """Modality -> which samples have it (N,)."""
-    label: Int[Tensor, " N"]
+    label: Shaped[Tensor, " N ..."]
+    """The targets, as the task made them (see `deconfuse/tasks`)."""
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def batch(self, index: Int[Tensor, " B"] | slice) -> Self:
+    def batch(self, index: Int[Tensor, " B"] | slice) -> "Dataset":
         """The samples at `index`, in its order."""
         return replace(
             self,
@@ -38,7 +38,7 @@ class Dataset:
             label=self.label[index],
         )
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> "Dataset":
         """The same on another device."""
         return replace(
             self,
@@ -48,7 +48,7 @@ class Dataset:
             label=self.label.to(device),
         )
 
-    def usable(self) -> Self:
+    def usable(self) -> "Dataset":
         """Only the samples that have any of the modalities."""
         return self.batch(torch.stack(list(self.present.values())).any(0).nonzero()[:, 0])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from deconfuse.manifest import Row
 from deconfuse.media import MediaError
-from deconfuse.params.preprocess import Preprocess
+from deconfuse.params.preprocess import Decoding, Preprocess
 from deconfuse.progress import progress
 
 CHUNK = 16
@@ -35,7 +35,7 @@ class Rejected:
     reason: str
 
 
-def decode(row: Row, media: Path, kinds: dict[str, str], options: Preprocess) -> Sample | Rejected:
+def decode(row: Row, media: Path, kinds: dict[str, str], options: Decoding) -> Sample | Rejected:
     """All cells of a row; in a worker process."""
     values: dict[str, Any] = {}
     lengths: dict[str, int] = {}
@@ -47,7 +47,7 @@ def decode(row: Row, media: Path, kinds: dict[str, str], options: Preprocess) ->
     return Sample(values, lengths)
 
 
-def decode_cell(cell: str, media: Path, kind: str, options: Preprocess) -> tuple[Any, int]:
+def decode_cell(cell: str, media: Path, kind: str, options: Decoding) -> tuple[Any, int]:
     if not cell:
         return None, 1
     if kind == "text":
@@ -68,7 +68,9 @@ def decode_cell(cell: str, media: Path, kind: str, options: Preprocess) -> tuple
 
 def decoded(rows: list[Row], media: Path, kinds: dict[str, str], options: Preprocess) -> Iterator[tuple[Row, Sample | Rejected]]:
     """Rows with what their cells hold, in order, decoded in parallel."""
-    work = partial(decode, media=media, kinds=kinds, options=options)
+    # the task's options are of a type made at run time, which cannot be sent to another process
+    needed = Decoding(image=options.image, audio=options.audio, video=options.video)
+    work = partial(decode, media=media, kinds=kinds, options=needed)
     workers = min(options.workers or os.cpu_count() or 1, -(-len(rows) // CHUNK))
     bar = partial(progress, label="decode", total=len(rows), unit="row")
     if workers == 1:

@@ -1,16 +1,16 @@
 """Pairs of samples mixed, in all their modalities and in their labels at once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
-from torch.nn import functional as F
 
 
-def mixup(batch: Any, alpha: float, classes: int, tokens: set[str], generator: torch.Generator) -> Any:
-    """Every sample becomes a share of itself and the rest of another one, its label (B, K) too (Zhang et al. 2018).
+def mixup(batch: Any, alpha: float, mixable: Callable[[Tensor], Tensor], tokens: set[str], generator: torch.Generator) -> Any:
+    """Every sample becomes a share of itself and the rest of another one, its label too (Zhang et al. 2018).
 
     One share a batch, from Beta(alpha, alpha), and always the larger one for the sample itself: the paper's pairs with their names
     exchanged. A mixture is there with all modalities or not at all, so a pair that has not the same modalities stays as it is.
@@ -20,7 +20,7 @@ def mixup(batch: Any, alpha: float, classes: int, tokens: set[str], generator: t
     Args:
         batch: `inputs`, `lengths`, `present`, each by modality, and `label`.
         alpha: above 0; the larger, the more even the shares.
-        classes: their number K.
+        mixable: gives labels as floats that can be mixed, e.g. shares of each class.
         tokens: the modalities whose arrays hold ids.
         generator: on the batch's device.
     """
@@ -37,7 +37,7 @@ def mixup(batch: Any, alpha: float, classes: int, tokens: set[str], generator: t
             longest = None if length is None else torch.maximum(length, length[partner])
         if longest is not None:
             lengths[name] = longest
-    label = F.one_hot(batch.label, classes).float()
+    label = mixable(batch.label)
     return replace(batch, inputs=inputs, lengths=lengths, label=torch.lerp(label[partner], label, share))
 
 

@@ -1,4 +1,4 @@
-"""A multimodal classifier: an encoder for each modality, a fusion, a head."""
+"""A multimodal model: an encoder for each modality, a fusion, a head."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,7 +16,7 @@ class Model(nn.Module):
         fusion: module of the contract in `deconfuse/fusion`.
         outputs: size of the vector that the fusion gives.
         statistics: modality -> (mean, standard deviation) of the train split, in the units of its array; none for token ids.
-        prior: share of each class in the train split, all positive: the answer where nothing is present.
+        prior: the logits that answer where nothing is present; as many as the head gives.
         dropout: probability that a feature before the head is zeroed in training.
     """
 
@@ -37,7 +37,8 @@ class Model(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(outputs, len(prior))
         self.log_prior: Tensor
-        self.register_buffer("log_prior", prior.log())
+        # of one class among several it is the logarithm of its share; files of weights know all by this name
+        self.register_buffer("log_prior", prior)
 
     def forward(
         self, inputs: Inputs, lengths: dict[str, Int[Tensor, " B"]], present: dict[str, Bool[Tensor, " B"]]

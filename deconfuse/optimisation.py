@@ -1,13 +1,11 @@
-"""What a training makes small, and by which steps."""
+"""By which steps a training goes, and what it makes small beside the loss."""
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["cosine", "linear", "constant"]
@@ -50,25 +48,3 @@ def factor(name: Schedule, step: int, steps: int, warmup: float) -> float:
         return (step + 1) / climb
     done = (step - climb) / (steps - climb)
     return {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[name]
-
-
-def cross_entropy(weight: Float[Tensor, " K"] | None, label_smoothing: float) -> Callable[[Tensor, Tensor], Tensor]:
-    """Cross-entropy (nats, mean of a batch) of logits (B, K) and labels (B,), or shares of each class (B, K) where samples are mixed.
-
-    With a `weight` of each class the mean is a weighted one for labels; for shares the weights are taken as 1 on average.
-    """
-
-    def loss(logits: Tensor, label: Tensor) -> Tensor:
-        return F.cross_entropy(logits, label, weight=weight, label_smoothing=label_smoothing)
-
-    return loss
-
-
-def balanced(label: Int[Tensor, " N"], classes: int) -> Float[Tensor, " K"]:
-    """Weights by which every class counts the same in all (King & Zeng 2001): N / (classes seen * samples of the class), 0 for one unseen.
-
-    Their mean over the samples is 1.
-    """
-    counts = torch.bincount(label.cpu(), minlength=classes).double()
-    weight = torch.where(counts > 0, len(label) / ((counts > 0).sum() * counts), 0.0)
-    return weight.float().to(label.device)

@@ -1,18 +1,21 @@
 """From the manifest and its media to one array a modality and split, or a verdict why not."""
 
 import csv
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
 from deconfuse.decoding import Rejected, decoded
 from deconfuse.errors import UserError
+from deconfuse.lookup import part
 from deconfuse.manifest import SPLITS, Row
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.splits import Writer
+from deconfuse.tasks import LabelError, Task
 
 
-def prepare(rows: list[Row], media: Path, kinds: dict[str, str], options: Preprocess, folder: Path) -> tuple[list[str], list[Rejected]]:
+def prepare(
+    rows: list[Row], media: Path, kinds: dict[str, str], options: Preprocess, folder: Path
+) -> tuple[Task, list[str], list[Rejected]]:
     """Decode all rows and write their arrays below `folder`.
 
     Args:
@@ -23,9 +26,10 @@ def prepare(rows: list[Row], media: Path, kinds: dict[str, str], options: Prepro
         folder: where to write; must be new.
 
     Returns:
-        The classes in order, and what was rejected. Raises UserError where too much was, or a split would be unusable.
+        The task, its classes in order, and what was rejected. Raises UserError where too much was, or a split would be empty.
     """
-    classes = sorted({row.label for row in rows}, key=natural)
+    task: Task = part("tasks", options.task.name)(**options.task.arguments())
+    classes = task.classes([row.label for row in rows])
     places = {label: place for place, label in enumerate(classes)}
     rejected: list[Rejected] = []
     with ExitStack() as stack:
@@ -33,22 +37,17 @@ def prepare(rows: list[Row], media: Path, kinds: dict[str, str], options: Prepro
         for row, found in decoded(rows, media, kinds, options):
             if isinstance(found, Rejected):
                 rejected.append(found)
-            else:
-                writers[row.split].add(row, places[row.label], found)
+                continue
+            try:
+                writers[row.split].add(row, task.target(row.label, places), found)
+            except LabelError as reason:
+                rejected.append(Rejected(row.line, row.id, "label", str(reason)))
         for writer in writers.values():
-            writer.finish()
+            writer.finish(task.dtype)
     judge(rows, rejected, options.max_rejected)
-    complete(classes, writers)
+    filled(writers)
     write_rejected(folder / "rejected.csv", rejected)
-    return classes, rejected
-
-
-def natural(label: str) -> tuple[int, float, str]:
-    """Numbers by value and before words, so that 10 follows 9."""
-    try:
-        return (0, float(label), label)
-    except ValueError:
-        return (1, 0.0, label)
+    return task, classes, rejected
 
 
 def judge(rows: list[Row], rejected: list[Rejected], most: float) -> None:
@@ -59,18 +58,10 @@ def judge(rows: list[Row], rejected: list[Rejected], most: float) -> None:
         )
 
 
-def complete(classes: list[str], writers: dict[str, Writer]) -> None:
-    if len(classes) < 2:
-        raise UserError(
-            f"all rows have the label {classes[0]!r}; a classifier needs two classes or more" if classes else "the manifest has no rows"
-        )
+def filled(writers: dict[str, Writer]) -> None:
     for split, writer in writers.items():
         if not writer.ids:
             raise UserError(f"no usable row is in the split {split!r}; name it in the manifest's column `split`")
-    counts = Counter(writers["train"].labels)
-    unseen = [label for place, label in enumerate(classes) if not counts[place]]
-    if unseen:
-        raise UserError(f"no training row has the label {', '.join(unseen)}; add some, or take these rows out of the other splits")
 
 
 def write_rejected(path: Path, rejected: list[Rejected]) -> None:

@@ -33,7 +33,7 @@ class Writer:
     def __init__(self, folder: Path, kinds: dict[str, str], options: Preprocess, stack: ExitStack) -> None:
         self.folder, self.kinds = folder, kinds
         self.ids: list[str] = []
-        self.labels: list[int] = []
+        self.targets: list[int | float | list[float]] = []
         self.present: list[list[bool]] = []
         self.lengths: dict[str, list[int]] = {name: [] for name in kinds}
         self.forms = {name: form(kind, options) for name, kind in kinds.items()}
@@ -46,9 +46,9 @@ class Writer:
                 described = self.forms[name]
                 self.files[name] = stack.enter_context(Growing(folder / name / "values.npy", tuple(described["shape"]), described["dtype"]))
 
-    def add(self, row: Row, label: int, sample: Sample) -> None:
+    def add(self, row: Row, target: int | float | list[float], sample: Sample) -> None:
         self.ids.append(row.id)
-        self.labels.append(label)
+        self.targets.append(target)
         self.present.append([sample.values[name] is not None for name in self.kinds])
         for name, kind in self.kinds.items():
             value = sample.values[name]
@@ -59,11 +59,12 @@ class Writer:
                 form = self.forms[name]
                 self.files[name].append(np.zeros((1, *form["shape"]), form["dtype"]) if value is None else value[None])
 
-    def finish(self) -> None:
+    def finish(self, dtype: str) -> None:
+        """Write what is one array for all rows; `dtype` is that of the targets."""
         rows = self.folder / "rows"
         rows.mkdir()
         (rows / "id.json").write_text(json.dumps(self.ids, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
-        np.save(rows / "label.npy", np.array(self.labels, np.int64))
+        np.save(rows / "label.npy", np.array(self.targets, dtype))
         np.save(rows / "present.npy", np.array(self.present, bool).reshape(len(self.ids), len(self.kinds)))
         for name, described in self.forms.items():
             if described["timed"]:

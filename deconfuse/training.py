@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 Row = dict[str, int | float]
 Log = Callable[[Row], None]
@@ -34,7 +33,13 @@ class Recipe:
     rate: Callable[[int, int], float]
     """The learning rate at a step (from 0) of so many in all."""
     loss: Callable[[Tensor, Tensor], Tensor]
-    """Mean loss (nats a sample) of logits (B, K) and the labels of what the model saw."""
+    """Mean loss (a sample) of logits (B, K) and the labels of what the model saw."""
+    plain: Callable[[Tensor, Tensor], Tensor]
+    """The same without weights and smoothing, so that models with different losses can be compared: the validation loss."""
+    measure: str
+    """What `score` is: the history calls it `train_<measure>` and `val_<measure>`."""
+    score: Callable[[Tensor, Tensor], Tensor]
+    """How good the logits are for each sample's label (B,); logged as the mean of a split."""
     modality_dropout: float = 0.0
     """Probability that a modality of a sample is hidden; never the last one present."""
     augment: Callable[[Any, torch.Generator], Any] | None = None
@@ -57,16 +62,15 @@ def fit(model: nn.Module, train: Any, val: Any, recipe: Recipe, log: Log) -> Fit
     """Train a model, and keep the epoch with the lowest validation loss.
 
     Every random draw derives from (seed, epoch, step), so that neither an interruption nor the number of earlier draws can
-    shift it. `log` is called once an epoch with epoch, learning_rate, train_loss, train_accuracy, val_loss, val_accuracy
-    (losses in nats a sample; the train ones as seen while learning, the penalty left out; the val ones plain cross-entropy,
-    so that models with different losses can be compared).
+    shift it. `log` is called once an epoch with epoch, learning_rate, train_loss, train_<measure>, val_loss, val_<measure>
+    (means of a sample; the train ones as seen while learning, the penalty left out; the val loss is the recipe's plain one).
 
     Raises TrainingError where a parameter gets no gradient, or a loss is not a number.
     """
     best, fitted = math.inf, None
     for epoch in range(1, recipe.epochs + 1):
         row = learn(model, train, recipe, epoch)
-        row["val_loss"], row["val_accuracy"] = assess(model, val)
+        row["val_loss"], row[f"val_{recipe.measure}"] = assess(model, val, recipe)
         losses_are_finite(row)
         log(row)
         if row["val_loss"] < best:
@@ -77,10 +81,10 @@ def fit(model: nn.Module, train: Any, val: Any, recipe: Recipe, log: Log) -> Fit
 
 
 def learn(model: nn.Module, train: Any, recipe: Recipe, epoch: int) -> Row:
-    """One pass over the train split: epoch, learning_rate (the last step's), train_loss, train_accuracy."""
+    """One pass over the train split: epoch, learning_rate (the last step's), train_loss, train_<measure>."""
     model.train()
     steps = math.ceil(len(train) / recipe.batch_size)
-    total = correct = 0.0
+    total = score = 0.0
     for step, index in enumerate(order(len(train), recipe.seed, epoch).tensor_split(steps)):
         torch.manual_seed(stream(recipe.seed, epoch, step))
         rate = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
@@ -90,12 +94,12 @@ def learn(model: nn.Module, train: Any, recipe: Recipe, epoch: int) -> Row:
         loss, logits = descend(model, altered(batch, recipe, epoch, step), recipe, is_first=epoch == 1 and step == 0)
         # no float() in here: it would wait for a GPU at every step
         total += loss * len(index)
-        correct += (logits.argmax(1) == batch.label).sum()
+        score += recipe.score(logits, batch.label).sum()
     return {
         "epoch": epoch,
         "learning_rate": rate,
         "train_loss": float(total) / len(train),
-        "train_accuracy": float(correct) / len(train),
+        f"train_{recipe.measure}": float(score) / len(train),
     }
 
 
@@ -163,11 +167,11 @@ def losses_are_finite(row: Row) -> None:
             raise TrainingError(f"the {words} loss of epoch {row['epoch']} is {row[key]}; a lower learning_rate may help")
 
 
-def assess(model: nn.Module, data: Any) -> tuple[float, float]:
-    """Mean cross-entropy (nats) and accuracy of a model on a data set."""
+def assess(model: nn.Module, data: Any, recipe: Recipe) -> tuple[float, float]:
+    """Mean plain loss and mean score of a model on a data set."""
     logits = predict(model, data)
     label = data.label.to(logits.device)
-    return float(F.cross_entropy(logits, label)), float((logits.argmax(1) == label).double().mean())
+    return float(recipe.plain(logits, label)), float(recipe.score(logits, label).double().mean())
 
 
 @torch.inference_mode()

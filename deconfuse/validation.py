@@ -57,8 +57,19 @@ def validate(kinds: dict[str, str], path: Path = FILE) -> Params:
             if layouts[modality] not in reads:
                 raise UserError(f"{where}: {encoder.name!r} reads {' or '.join(reads)}, but embed.{modality} gives {layouts[modality]}")
         fusion(model, f"{path}: {key}")
+        trainable(model.training(params.train), params.preprocess.task.name, f"{path}: {key}")
         check_augment(model, layouts, f"{path}: {key}")
     return params
+
+
+def trainable(settings: Train, task: str, key: str) -> None:
+    """Raise UserError where a model's settings are for classes, and its task has none."""
+    if part("tasks", task).has_classes:
+        return
+    for name, idle in (("class_weights", "none"), ("label_smoothing", 0)):
+        value = getattr(settings, name)
+        if value != idle:
+            raise UserError(f"{key}: train.{name} is {value}, but preprocess.task is {task}, which has no classes; set it to {idle}")
 
 
 def layout(name: str, embedding: str, kinds: dict[str, str], path: Path) -> str:

@@ -4,8 +4,8 @@
 
 Reads `data/raw/` and the media it points to; params `preprocess`. Writes `data/prepared/`: a folder a split and modality with
 `values.npy` (image uint8 N,C,H,W; video uint8 N,T,C,H,W; audio int16 N,samples) or `values.jsonl` (text) and `length.npy` (valid
-frames or samples); `<split>/rows/` (labels, ids, which modality is present); `schema.json` (shapes, classes and counts of
-the train split, nothing of the test split); `summary.json`; `rejected.csv`.
+frames or samples); `<split>/rows/` (labels, ids, which modality is present); `schema.json` (shapes; the task, and the train
+split's classes and counts, or mean and deviation; nothing of the test split); `summary.json`; `rejected.csv`.
 """
 
 from pathlib import Path
@@ -30,13 +30,12 @@ def main() -> None:
     kinds = {name: about["kind"] for name, about in sorted(source["modalities"].items())}
     rows = read(RAW / "manifest.csv", list(kinds))
     with whole(PREPARED) as folder:
-        classes, rejected = prepare(rows, Path(source["media"]), kinds, options, folder)
+        task, classes, rejected = prepare(rows, Path(source["media"]), kinds, options, folder)
         labels = {split: np.load(folder / split / "rows" / "label.npy") for split in SPLITS}
-        counts = {split: np.bincount(label, minlength=len(classes)).tolist() for split, label in labels.items()}
+        counts = {split: task.counts(label, classes) for split, label in labels.items()}
         schema = {
-            "task": "single_label",
-            "classes": classes,
-            "train_counts": counts["train"],
+            "task": options.task.name,
+            **task.facts(labels["train"], classes),
             "modalities": {name: form(kind, options) | {"name": name} for name, kind in kinds.items()},
             "digest": {split: digest_files(folder, list((folder / split / "rows").iterdir())) for split in ("train", "val")},
             "params": {"data": source["params"], "preprocess": options.model_dump(mode="json", exclude={"workers"})},
@@ -49,15 +48,12 @@ def summary(
     source: dict[str, Any], folder: Path, classes: list[str], counts: dict[str, list[int]], kinds: dict[str, str], rejected: int
 ) -> dict[str, Any]:
     """What the data set holds, for the report."""
-    coverage = {}
-    for split in SPLITS:
-        there = np.load(folder / split / "rows" / "present.npy").sum(0).tolist()
-        coverage[split] = dict(zip(kinds, there, strict=True))
+    present = {split: np.load(folder / split / "rows" / "present.npy") for split in SPLITS}
     return {
         "source": {key: source.get(key) for key in ("name", "title", "licence", "citation")},
-        "rows": {split: sum(count) for split, count in counts.items()},
+        "rows": {split: len(there) for split, there in present.items()},
         "classes": {split: dict(zip(classes, count, strict=True)) for split, count in counts.items()},
-        "coverage": coverage,
+        "coverage": {split: dict(zip(kinds, there.sum(0).tolist(), strict=True)) for split, there in present.items()},
         "rejected": rejected,
     }
 

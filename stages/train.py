@@ -24,16 +24,17 @@ from deconfuse.device import prepare
 from deconfuse.errors import UserError, command
 from deconfuse.files import digest_json, read_json, remove, whole, write_json
 from deconfuse.identity import code_digest, dvc, environment, git
+from deconfuse.lookup import part
 from deconfuse.model import Model
-from deconfuse.optimisation import balanced, cross_entropy, factor, l1, optimizer
+from deconfuse.optimisation import factor, l1, optimizer
 from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.progress import progress
+from deconfuse.tasks import Task
 from deconfuse.training import Fitted, Recipe, TrainingError, fit
 
 MODELS = Path("data/models")
-HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 Specs = dict[str, dict[str, Any]]
 
 
@@ -44,16 +45,17 @@ def main(name: str) -> None:
     schema = read_json(PREPARED / "schema.json")
     specs = {modality: read_json(EMBEDDED / "spec" / f"{modality}.json") for modality in entry.encoders}
     torch.manual_seed(settings.seed)
-    model = build(entry, specs, schema["train_counts"], f"models.{name}").to(device)
+    task: Task = part("tasks", schema["task"])()
+    model = build(entry, specs, task.prior(schema), f"models.{name}").to(device)
     folder = MODELS / name
     # its presence says that the model is complete: gone first, written last
     remove(folder / "run.json")
     splits = usable(name, entry, sorted(schema["modalities"]), device)
-    plan = recipe(entry, settings, specs, model, splits["train"], len(schema["classes"]), f"models.{name}")
+    plan = recipe(entry, settings, specs, model, splits["train"].label, task, schema, f"models.{name}")
     fitted, history, timing = train(name, model, splits, plan)
     write_model(folder, name, model, entry, fitted, schema["classes"], specs)
     with whole(folder / "history.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, HISTORY, lineterminator="\n")
+        table = csv.DictWriter(file, list(history[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(history)
     about = {"seed": settings.seed, "environment": environment(device), "git": git(), "dvc": dvc()}
@@ -71,8 +73,10 @@ def usable(name: str, entry: Entry, known: list[str], device: torch.device) -> d
     return splits
 
 
-def recipe(entry: Entry, settings: Train, specs: Specs, model: Model, data: Dataset, classes: int, key: str) -> Recipe:
-    """What the params say about the training, as the loop takes it."""
+def recipe(
+    entry: Entry, settings: Train, specs: Specs, model: Model, label: torch.Tensor, task: Task, schema: dict[str, Any], key: str
+) -> Recipe:
+    """What the params and the task say about the training, as the loop takes it; `label` is all of the train split."""
     is_changed = entry.augment or settings.mixup > 0
     return Recipe(
         seed=settings.seed,
@@ -80,9 +84,12 @@ def recipe(entry: Entry, settings: Train, specs: Specs, model: Model, data: Data
         batch_size=settings.batch_size,
         optimizer=optimizer(settings.optimizer, model, settings.weight_decay, settings.momentum),
         rate=lambda step, steps: settings.learning_rate * factor(settings.schedule, step, steps, settings.warmup),
-        loss=cross_entropy(balanced(data.label, classes) if settings.class_weights == "balanced" else None, settings.label_smoothing),
+        loss=task.loss(schema, label if settings.class_weights == "balanced" else None, settings.label_smoothing),
+        plain=task.loss(schema, None, 0.0),
+        measure=task.measure,
+        score=task.score(schema),
         modality_dropout=settings.modality_dropout,
-        augment=Augment(entry, settings.mixup, specs, classes, key) if is_changed else None,
+        augment=Augment(entry, settings.mixup, specs, lambda label: task.mixable(label, schema), key) if is_changed else None,
         penalty=(lambda: settings.l1 * l1(model)) if settings.l1 > 0 else None,
     )
 
@@ -96,7 +103,7 @@ def train(name: str, model: Model, splits: dict[str, Dataset], plan: Recipe) -> 
         def log(row: dict[str, float]) -> None:
             history.append(row)
             ended.append(time.time())
-            bar.set_postfix(val_accuracy=f"{row['val_accuracy']:.3f}", refresh=False)
+            bar.set_postfix({f"val_{plan.measure}": f"{row[f'val_{plan.measure}']:.3g}"}, refresh=False)
             bar.update()
 
         started = time.time()

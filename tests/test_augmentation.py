@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from deconfuse.augmentation import Augmentation
 from deconfuse.augmenting import Augment
@@ -185,11 +186,15 @@ def pairs(samples: int = 6) -> Batch:
     )
 
 
+def shares(label: Tensor) -> Tensor:
+    return F.one_hot(label, 6).float()
+
+
 def test_mixed_samples_have_mixed_labels() -> None:
     batch = pairs()
     values = torch.arange(6.0)
     for seed in range(20):
-        y = mixup(batch, 1.0, 6, {"text"}, seeded(seed))
+        y = mixup(batch, 1.0, shares, {"text"}, seeded(seed))
         torch.testing.assert_close(y.label.sum(1), torch.ones(6))
         # whatever the share and the partner: the label's mean tells both
         mean = y.label @ values
@@ -203,7 +208,7 @@ def test_mixed_samples_have_mixed_labels() -> None:
 
 def test_a_sample_without_a_partner_of_its_modalities_stays() -> None:
     for seed in range(20):
-        y = mixup(pairs(), 1.0, 6, {"text"}, seeded(seed))
+        y = mixup(pairs(), 1.0, shares, {"text"}, seeded(seed))
         assert y.label[0].tolist() == [1, 0, 0, 0, 0, 0]
         assert (y.inputs["audio"][0] == 0).all() and (y.inputs["text"][0] == 0).all()
 
@@ -211,7 +216,7 @@ def test_a_sample_without_a_partner_of_its_modalities_stays() -> None:
 def test_of_two_texts_one_is_taken_whole_as_often_as_its_share() -> None:
     own = total = expected = 0.0
     for seed in range(300):
-        y = mixup(pairs(), 1.0, 6, {"text"}, seeded(seed))
+        y = mixup(pairs(), 1.0, shares, {"text"}, seeded(seed))
         text = y.inputs["text"]
         assert (text == text[:, :1]).all() and y.inputs["text"].dtype == torch.int32
         assert torch.equal(y.lengths["text"], text[:, 0].clamp(1, 4).long()), "the text's own length"
@@ -254,7 +259,7 @@ def entry(augment: dict[str, Any]) -> Entry:
 def test_params_name_augmentations_and_their_options() -> None:
     chosen = entry({"image": ["crop", {"name": "cutout", "size": 1.0}], "text": [{"name": "word_dropout", "probability": 1.0}]})
     batch = pairs()
-    y = Augment(chosen, 0.0, SPECS, 6, "models.a")(batch, seeded())
+    y = Augment(chosen, 0.0, SPECS, shares, "models.a")(batch, seeded())
     assert y.inputs["audio"] is batch.inputs["audio"] and torch.equal(y.label, batch.label)
     valid = torch.arange(4) < batch.lengths["text"][:, None]
     assert torch.equal(y.inputs["text"], torch.where(valid, 1, batch.inputs["text"]).int()), "every word unknown"
@@ -268,7 +273,7 @@ def test_augmentations_go_in_the_order_of_the_params() -> None:
         draw, expected = seeded(), batch.inputs["image"]
         for name in chain:
             expected = make(name, fill=50.0)(expected, None, draw)
-        assert torch.equal(Augment(entry({"image": chain}), 0.0, SPECS, 6, "a")(batch, seeded()).inputs["image"], expected)
+        assert torch.equal(Augment(entry({"image": chain}), 0.0, SPECS, shares, "a")(batch, seeded()).inputs["image"], expected)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +285,7 @@ def test_augmentations_go_in_the_order_of_the_params() -> None:
 )
 def test_an_augmentation_that_does_not_fit_is_named(augment: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        Augment(entry(augment), 0.0, SPECS, 6, "models.a")
+        Augment(entry(augment), 0.0, SPECS, shares, "models.a")
 
 
 def test_a_wrong_option_is_named() -> None:

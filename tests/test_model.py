@@ -18,7 +18,7 @@ SPECS = {
     "video": {"layout": "video", "shape": [5, 1, 12, 12], "vocabulary": 0, "mean": 90.0, "std": 60.0},
 }
 ENCODERS = {"audio": "cnn", "image": "cnn", "text": "lstm", "video": "cnn_lstm"}
-COUNTS = [3, 5, 2]
+PRIOR = torch.tensor([0.3, 0.5, 0.2]).log()
 every_fusion = pytest.mark.parametrize("fusion", names("fusion"))
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
@@ -35,7 +35,7 @@ def one_thread() -> Iterator[None]:
 def make(encoders: dict[str, str], fusion: str | None) -> Model:
     torch.manual_seed(0)
     entry = Entry.model_validate({"encoders": encoders, "fusion": fusion, "width": 16})
-    return build(entry, SPECS, COUNTS, "models.tried").eval()
+    return build(entry, SPECS, PRIOR, "models.tried").eval()
 
 
 def batch(present: list[list[bool]], seed: int) -> Batch:
@@ -105,7 +105,7 @@ def test_order_of_names_does_not_matter(fusion: str) -> None:
         fusion=first.fusion,
         outputs=first.head.in_features,
         statistics=first.statistics,
-        prior=torch.tensor([0.3, 0.5, 0.2]),
+        prior=PRIOR,
         dropout=0.0,
     )
     assert list(third.state_dict()) == list(first.state_dict())

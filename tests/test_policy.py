@@ -91,7 +91,8 @@ MAY = {
     "training.py": set(),
     "optimisation.py": set(),
     "mixup.py": set(),
-    "metrics.py": set(),
+    "metrics": set(),
+    "tasks": {"errors"},
 }
 
 

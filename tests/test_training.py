@@ -11,7 +11,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deconfuse.optimisation import balanced, cross_entropy, factor, l1, matrices, optimizer
+from deconfuse.optimisation import factor, l1, matrices, optimizer
+from deconfuse.tasks._losses import balanced, cross_entropy
 from deconfuse.training import Fitted, Recipe, TrainingError, fit, hide, order, stream
 
 torch.set_num_threads(1)
@@ -65,6 +66,9 @@ def recipe(model: nn.Module, **changes: Any) -> Recipe:
         optimizer=optimizer("adamw", model, 0.01, 0.9),
         rate=lambda step, steps: 0.05 * factor("cosine", step, steps, 0.1),
         loss=cross_entropy(None, 0.0),
+        plain=cross_entropy(None, 0.0),
+        measure="accuracy",
+        score=lambda logits, label: logits.argmax(1) == label,
     )
     return replace(plain, **changes)
 

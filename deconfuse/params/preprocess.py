@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from deconfuse.lookup import choice, options
 from deconfuse.params.strict import Strict
 
 
@@ -40,12 +41,21 @@ class Video(Strict):
     """1 for grey (ITU-R 601 luma), 3 for red, green and blue."""
 
 
-class Preprocess(Strict):
-    """Decoding: one section a kind of modality."""
+class Decoding(Strict):
+    """One section a kind of modality."""
 
     image: Image = Image()
     audio: Audio = Audio()
     video: Video = Video()
+
+
+class Preprocess(Decoding):
+    """What a label means, and how media are decoded."""
+
+    task: choice("tasks") = options("tasks", "single_label")()  # ty: ignore[invalid-type-form, missing-argument]
+    """What the column `label` asks: `single_label` (one of several classes, cross-entropy), `binary` (yes or no: the second of two classes
+    in their order, binary cross-entropy of one output), `multi_label` (any number of classes a cell, binary cross-entropy of each), or
+    `regression` (a number, mean squared error in the train split's variance). By name or as a mapping of `name` and options."""
     max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of rows (0 to 1) that may be unusable before the run stops; each one is listed in `data/prepared/rejected.csv`."""
     workers: Annotated[int, Field(ge=1, le=256)] | None = None

@@ -33,9 +33,10 @@ class Train(Strict):
     """L1 regularisation of matrices and kernels: factor of the sum of their magnitudes in the loss (Tibshirani 1996)."""
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced` weighs each sample in the loss by 1 / how often its class is in the train split, so that rare classes count as much
-    as frequent ones (King & Zeng 2001); the validation loss that chooses the epoch stays unweighted."""
+    as frequent ones (King & Zeng 2001), for `multi_label` each
+    class's yes as much as its no; the validation loss that chooses the epoch stays unweighted."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Probability mass spread over all classes (Szegedy et al. 2016)."""
+    """Probability mass spread over all classes (Szegedy et al. 2016), of a binary cross-entropy over yes and no."""
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability that a modality of a sample is hidden in training, never the last one present (Neverova et al. 2015)."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.words import joined, percent, points, span
+from deconfuse.reporting.words import joined
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much larger one model's share of right test rows is than another's, with its 95 % interval; all in -1..1."""
+    """How much larger one model's main figure is than another's, with its 95 % interval."""
 
     value: float
     low: float
@@ -20,11 +20,6 @@ class Difference:
     def shown(self) -> bool:
         """Whether the interval leaves 0 out."""
         return self.low > 0 or self.high < 0
-
-    @property
-    def interval(self) -> str:
-        """The interval in points: "+9.1 to +16.2"."""
-        return f"{points(self.low)} to {points(self.high)}"
 
 
 def difference(right: np.ndarray, other: np.ndarray, resamples: int, seed: int) -> Difference:
@@ -40,6 +35,15 @@ def difference(right: np.ndarray, other: np.ndarray, resamples: int, seed: int) 
     return Difference(float(gain.mean()), float(low), float(high))
 
 
+def compared(result: Result, other: Result, resamples: int, seed: int) -> Difference:
+    """The main figure of `result` minus that of `other`, with a paired bootstrap over the test rows."""
+    if result.measure.key == "accuracy":
+        return difference(result.right, other.right, resamples, seed)
+    draws = result.measure.differences(result.terms, other.terms, resamples, seed)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Difference(result.value - other.value, float(low), float(high))
+
+
 def answer(results: list[Result], resamples: int, seed: int) -> tuple[str, str]:
     """The best single modality, and what the best fusion adds to it; `results` are best first."""
     single = next((result for result in results if result.single), None)
@@ -51,7 +55,7 @@ def about_single(single: Result | None) -> str:
     """The first sentence."""
     if single is None:
         return "No model of one modality alone is in the line-up, so what fusion adds cannot be said."
-    measured = f"{single.name} is right on {percent(single.test['accuracy'])} of the {single.test['n']:,} test rows"
+    measured = f"{single.name} {achieved(single)} {'of' if single.measure.key == 'accuracy' else 'on'} the {single.test['n']:,} test rows"
     return f"The best single modality is {single.modalities[0]}: {measured} (95 % interval {interval(single)})."
 
 
@@ -60,17 +64,24 @@ def about_fusion(fusion: Result | None, single: Result | None, resamples: int, s
     if fusion is None:
         return "No fusion is in the line-up: name two or more encoders and a fusion in an entry of `models:` to learn whether it helps."
     who = fusion.name if fusion.name == fusion.fusion else f"{fusion.name} ({fusion.fusion})"
-    what = f"{who} of {joined(fusion.modalities)}, is right on {percent(fusion.test['accuracy'])}"
+    what = f"{who} of {joined(fusion.modalities)}, {achieved(fusion)}"
     if single is None:
         return f"The best fusion, {what} (95 % interval {interval(fusion)})."
-    found = difference(fusion.right, single.right, resamples, seed)
-    amount = f"{abs(100 * found.value):.1f} points {'less' if found.value < 0 else 'more'}"
-    how = f"{amount} than {single.modalities[0]} alone (95 % interval {found.interval})"
+    found = compared(fusion, single, resamples, seed)
+    measure = fusion.measure
+    amount = f"{measure.amount(abs(found.value))} {'less' if found.value < 0 else 'more'}"
+    how = f"{amount} than {single.modalities[0]} alone (95 % interval {measure.gains(found.low, found.high)})"
     if not found.shown:
         return f"That fusion helps is not shown: the best one, {what}, {how}."
-    return f"Fusion {'does not help here' if found.value < 0 else 'helps'}: the best one, {what}, {how}."
+    return f"Fusion {'does not help here' if measure.order(found.value) > 0 else 'helps'}: the best one, {what}, {how}."
+
+
+def achieved(result: Result) -> str:
+    if result.measure.key == "accuracy":
+        return f"is right on {result.measure.show(result.value)}"
+    return f"has {result.measure.name} {result.measure.show(result.value)}"
 
 
 def interval(result: Result) -> str:
-    """The Wilson interval of a model's test accuracy, in percent."""
-    return span(result.test["accuracy_low"], result.test["accuracy_high"])
+    """The interval of a model's main figure, without its unit."""
+    return result.measure.span(*result.bounds)

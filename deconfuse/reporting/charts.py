@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.words import percent, short, span
+from deconfuse.reporting.words import percent, short
 
 # Colours that stand for a variable of style.css, put in its place once the chart is drawn.
 INK, MUTED, RULE, SINGLE, FUSION, COUNT = (f"#00000{number}" for number in range(1, 7))
@@ -23,6 +23,8 @@ VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", SINGLE: "single", FUSION:
 CELL = (0.12, 0.44, 0.71)
 # More class names than this do not fit beside a matrix, nor counts into its cells.
 NAMED = 12
+# Points of a cloud.
+DOTS = 1000
 
 # Any, since matplotlib's stubs want the keys as literals
 STYLE: Any = {
@@ -48,54 +50,63 @@ STYLE: Any = {
 
 
 def leaderboard(results: list[Result]) -> Markup:
-    """Test accuracy of each model as a point on its 95 % interval, best at the top."""
+    """The main figure of each model as a point on its 95 % interval, best at the top."""
     with rc_context(STYLE):
         height = 36 * len(results) + 40
         figure = Figure(figsize=(420 / 72, height / 72))
         axes = figure.add_axes((0.01, 30 / height, 0.96, 1 - 30 / height))
-        start = 10 * np.floor(10 * min(result.test["accuracy_low"] for result in results))
+        measure = results[0].measure
+        start, end = scale(results)
         for row, result in enumerate(results):
-            interval_row(axes, row, result, start)
+            interval_row(axes, row, result, start, end)
         # room for half a number at both ends of the scale
-        room = (101 - start) / 25
-        axes.set(xlim=(start - room, 101 + room / 2), ylim=(len(results) - 0.5, -0.75), yticks=[])
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
+        room = (end - start) / 25
+        axes.set(xlim=(start - room, end + room / 2), ylim=(len(results) - 0.5, -0.75), yticks=[])
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=measure.is_share, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %" if measure.is_share else f"{value:g}")
         axes.grid(axis="x")
         axes.spines[:].set_visible(False)
-        told = "; ".join(
-            f"{r.name} {percent(r.test['accuracy'])}, {span(r.test['accuracy_low'], r.test['accuracy_high'])}" for r in results
-        )
-        return svg(figure, "leaderboard", f"Test accuracy with 95 % intervals: {told}.")
+        told = "; ".join(f"{r.name} {measure.show(r.value)}, {measure.span(*r.bounds)}" for r in results)
+        return svg(figure, "leaderboard", f"Test {measure.name} with 95 % intervals: {told}.")
 
 
-def interval_row(axes: Axes, row: int, result: Result, start: float) -> None:
+def scale(results: list[Result]) -> tuple[float, float]:
+    """Both ends of the leaderboard's axis: shares in percent, from the tens below the least; errors from 0."""
+    if results[0].measure.is_share:
+        return 10 * np.floor(10 * min(result.bounds[0] for result in results)), 101
+    return 0, 1.05 * max(result.bounds[1] for result in results)
+
+
+def interval_row(axes: Axes, row: int, result: Result, start: float, end: float) -> None:
     """One model: its name above its interval."""
     colour, marker = (SINGLE, "o") if result.single else (FUSION, "D")
-    low, value, high = (100 * result.test[key] for key in ("accuracy_low", "accuracy", "accuracy_high"))
+    unit = 100 if result.measure.is_share else 1
+    low, value, high = (unit * number for number in (result.bounds[0], result.value, result.bounds[1]))
     axes.plot([low, high], [row, row], color=colour, linewidth=3, alpha=0.45, solid_capstyle="round")
     axes.plot([value], [row], marker, color=colour, markersize=8)
     axes.text(start, row - 0.32, short(result.name, 40), va="center", fontsize=13)
-    axes.text(101, row - 0.32, f"{value:.1f}", va="center", ha="right", fontsize=13)
+    axes.text(end, row - 0.32, result.measure.bare(result.value), va="center", ha="right", fontsize=13)
 
 
 def curves(result: Result) -> Markup:
-    """Accuracy (above) and loss (below) of one model by epoch: training dashed, validation solid, the kept epoch marked."""
+    """The logged measure (above) and the loss (below) of one model by epoch: training dashed, validation solid, the kept epoch marked."""
     with rc_context(STYLE):
         figure = Figure(figsize=(300 / 72, 270 / 72), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)
         colour = SINGLE if result.single else FUSION
-        for axes, measure, scale in ((above, "accuracy", 100), (below, "loss", 1)):
-            curve(axes, result.history, measure, scale, colour, result.best_epoch)
-        above.set(ylabel="accuracy, %", ylim=(0, 104))
-        below.set(ylabel="loss, nats", xlabel="epoch")
+        measure = result.measure
+        for axes, column, unit in ((above, measure.learnt, 100 if measure.is_share else 1), (below, "loss", 1)):
+            curve(axes, result.history, column, unit, colour, result.best_epoch)
+        above.set(ylabel=f"{measure.learnt_name}{', %' if measure.is_share else ''}")
+        above.set_ylim(0, 104 if measure.is_share else None)
+        below.set(ylabel="loss, nats" if measure.loss_unit else "loss", xlabel="epoch")
         below.set_ylim(bottom=0)
         below.xaxis.get_major_locator().set_params(integer=True)
         best = result.history.loc[result.history["epoch"] == result.best_epoch].iloc[0]
-        told = f"kept epoch {result.best_epoch} of {len(result.history)}, with validation accuracy {percent(best['val_accuracy'])}"
-        return svg(
-            figure, f"curves {result.name}", f"Learning curves of {result.name}: {told} and validation loss {best['val_loss']:.3f} nats."
-        )
+        reached = f"validation {measure.learnt_name} {measure.show(best[f'val_{measure.learnt}'])}"
+        told = f"kept epoch {result.best_epoch} of {len(result.history)}, with {reached}"
+        lost = f"validation loss {best['val_loss']:.3f}{measure.loss_unit}"
+        return svg(figure, f"curves {result.name}", f"Learning curves of {result.name}: {told} and {lost}.")
 
 
 def curve(axes: Axes, history: pd.DataFrame, measure: str, scale: float, colour: str, best: int) -> None:
@@ -105,6 +116,29 @@ def curve(axes: Axes, history: pd.DataFrame, measure: str, scale: float, colour:
     kept = history[history["epoch"] == best]
     axes.plot(kept["epoch"], scale * kept[f"val_{measure}"], "o", color=colour, markersize=7)
     axes.grid(axis="y")
+
+
+def mistakes(result: Result, classes: list[str]) -> Markup | None:
+    """What a model took for what; None where a row has several classes."""
+    if not result.measure.is_share:
+        return scatter(result)
+    return confusion(result, classes) if result.measure.key == "accuracy" else None
+
+
+def scatter(result: Result) -> Markup:
+    """Test rows by actual number (across) and predicted number (up); on the line they are equal."""
+    actual, predicted = (result.predictions[column].astype(float) for column in ("actual", "predicted"))
+    ends = [min(actual.min(), predicted.min()), max(actual.max(), predicted.max())]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(340 / 72, 320 / 72), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(ends, ends, color=RULE)
+        # of many rows an even choice shows the same cloud
+        kept = np.linspace(0, len(actual) - 1, min(len(actual), DOTS)).astype(int)
+        axes.plot(actual.iloc[kept], predicted.iloc[kept], ".", color=SINGLE if result.single else FUSION, alpha=0.5)
+        axes.set(xlabel="actual", ylabel="predicted")
+        told = f"from {result.measure.show(ends[0])} to {result.measure.show(ends[1])}; RMSE {result.measure.show(result.value)}"
+        return svg(figure, f"scatter {result.name}", f"Predicted against actual numbers of {result.name}, {told}.")
 
 
 def confusion(result: Result, classes: list[str]) -> Markup:

@@ -38,7 +38,8 @@ class Said:
 
     model: str
     predicted: str
-    confidence: float
+    confidence: float | None
+    """None where nothing says how sure it was."""
     right: bool
 
 
@@ -109,5 +110,6 @@ def cell(modality: str, kind: str, content: str, folder: Path, left: int) -> Cel
 
 def said(name: str, results: list[Result]) -> list[Said]:
     """What each model said of one row."""
-    rows = [(result.name, result.predictions.loc[name]) for result in results]
-    return [Said(model, row["predicted"], float(row["confidence"]), row["predicted"] == row["actual"]) for model, row in rows]
+    place = results[0].predictions.index.get_loc(name)
+    rows = [(result, result.predictions.iloc[place]) for result in results]
+    return [Said(result.name, row["predicted"], row.get("confidence"), bool(result.right[place])) for result, row in rows]

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from deconfuse.files import read_json, write_json, write_text
 from deconfuse.params.report import Report
 from deconfuse.reporting import charts, gallery, words
-from deconfuse.reporting.answer import answer, difference
+from deconfuse.reporting.answer import answer, compared
 from deconfuse.reporting.results import Result, leaderboard, nested, read
 from deconfuse.reporting.settings import shared_and_own
 
@@ -44,12 +44,13 @@ def page(results: list[Result], options: Report, root: Path) -> str:
             answer=answer(results, options.bootstrap, options.seed),
             options=options,
             results=results,
+            measure=results[0].measure,
             against=against(results, options),
             schema=schema,
             summary=summary,
             leaderboard=charts.leaderboard(results),
             curves={result.name: charts.curves(result) for result in results},
-            confusions={result.name: charts.confusion(result, schema["classes"]) for result in results},
+            mistakes={result.name: chart for result in results if (chart := charts.mistakes(result, schema["classes"])) is not None},
             right=right,
             wrong=wrong,
             shared=shared,
@@ -64,7 +65,7 @@ def against(results: list[Result], options: Report) -> dict[str, Any]:
     if best is None:
         return {"best": None, "differences": {}}
     others = [result for result in results if result is not best]
-    found = {result.name: difference(result.right, best.right, options.bootstrap, options.seed) for result in others}
+    found = {result.name: compared(result, best, options.bootstrap, options.seed) for result in others}
     return {"best": best, "differences": found}
 
 
@@ -79,6 +80,6 @@ def environment() -> jinja2.Environment:
         finalize=lambda value: words.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     made.filters |= {
-        word.__name__: word for word in (words.breakable, words.count, words.joined, words.percent, words.points, words.seconds)
+        word.__name__: word for word in (words.breakable, words.count, words.joined, words.number, words.percent, words.seconds)
     }
     return made

@@ -9,14 +9,16 @@ import pandas as pd
 
 from deconfuse.errors import UserError
 from deconfuse.files import read_json
+from deconfuse.reporting.measures import Measure, of
 
 
 @dataclass(frozen=True)
 class Result:
     """One trained and evaluated model.
 
-    `test` and `val` are the measures of metrics.json, `run` is run.json, `history` one row an epoch, `predictions` the test rows by id
-    (text columns `actual` and `predicted`, and `confidence` in 0..1).
+    `test` and `val` are the figures of metrics.json, `measure` the main one of them, `run` is run.json, `history` one row an epoch,
+    `predictions` the test rows by id (text columns `actual` and `predicted`, and, where there are classes, `confidence` in 0..1);
+    `terms` is what each test row adds to the measure's sums.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Result:
     run: dict[str, Any]
     history: pd.DataFrame
     predictions: pd.DataFrame
+    measure: Measure
+    terms: np.ndarray
 
     @property
     def single(self) -> bool:
@@ -37,33 +41,48 @@ class Result:
 
     @property
     def right(self) -> np.ndarray:
-        """bool (N,): which test rows are predicted rightly."""
-        return (self.predictions["actual"] == self.predictions["predicted"]).to_numpy()
+        """bool (N,): which test rows are predicted rightly; numbers are within the root of the mean squared error."""
+        if self.measure.is_share:
+            return (self.predictions["actual"] == self.predictions["predicted"]).to_numpy()
+        return self.terms[:, 1] <= self.test[self.measure.key] ** 2
+
+    @property
+    def value(self) -> float:
+        """The main figure."""
+        return self.test[self.measure.key]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Its 95 % interval."""
+        return self.test[f"{self.measure.key}_low"], self.test[f"{self.measure.key}_high"]
 
 
 def read(models: list[str], root: Path) -> list[Result]:
-    """The results of the named models, best test accuracy first (then by name).
+    """The results of the named models, best main figure first (then by name).
 
     Raises UserError where a model is not trained or not evaluated, and where two were evaluated on different rows.
     """
     if not models:
         raise UserError("the report has no model to show; name one under `models:` in params.yaml and run `dvc repro`")
-    results = [read_one(name, root) for name in models]
+    schema = read_json(root / "data/prepared/schema.json")
+    results = [read_one(name, root, schema) for name in models]
     for other in results[1:]:
-        if not other.predictions["actual"].equals(results[0].predictions["actual"]):
+        if other.measure is not results[0].measure or not other.predictions["actual"].equals(results[0].predictions["actual"]):
             raise UserError(
                 f"{results[0].name} and {other.name} were evaluated on different test rows; run `dvc repro` to bring both up to date"
             )
-    return sorted(results, key=lambda result: (-result.test["accuracy"], result.name))
+    return sorted(results, key=lambda result: (result.measure.order(result.value), result.name))
 
 
-def read_one(name: str, root: Path) -> Result:
+def read_one(name: str, root: Path, schema: dict[str, Any]) -> Result:
     """The result of one model."""
     trained, evaluated = root / "data/models" / name, root / "reports/models" / name
     # run.json is written last: without it the training did not end
     require(trained / "run.json", name, "train")
     require(evaluated / "metrics.json", name, "evaluate")
     model, metrics = read_json(trained / "model.json"), read_json(evaluated / "metrics.json")
+    measure = of(metrics["test"], str(evaluated / "metrics.json"))
+    predictions = read_predictions(require(evaluated / "test.csv", name, "evaluate"))
     return Result(
         name=name,
         modalities=sorted(metrics["modalities"]),
@@ -74,7 +93,9 @@ def read_one(name: str, root: Path) -> Result:
         val=metrics["val"],
         run=read_json(trained / "run.json"),
         history=pd.read_csv(require(trained / "history.csv", name, "train")),
-        predictions=read_predictions(require(evaluated / "test.csv", name, "evaluate")),
+        predictions=predictions,
+        measure=measure,
+        terms=measure.terms(predictions, schema),
     )
 
 
@@ -87,22 +108,22 @@ def require(path: Path, name: str, stage: str) -> Path:
 
 def read_predictions(path: Path) -> pd.DataFrame:
     """Predictions of test.csv by id, in the order of the ids."""
+    wanted = {"id", "actual", "predicted", "confidence"}
     # read as text without missing values: a class may well be named "NA" or "007"
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col="id", usecols=["id", "actual", "predicted", "confidence"])
-    return table.assign(confidence=table["confidence"].astype(float)).sort_index()
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col="id", usecols=wanted.__contains__)
+    table = table.astype({"confidence": float} if "confidence" in table else {})
+    return table.sort_index()
 
 
 def leaderboard(results: list[Result]) -> pd.DataFrame:
-    """The columns of leaderboard.csv, one row a model in the order given; accuracies are shares in 0..1."""
+    """The columns of leaderboard.csv, one row a model in the order given; accuracies and the like are shares in 0..1."""
     rows = [
         {
             "model": result.name,
             "modalities": "+".join(result.modalities),
             "fusion": result.fusion,
-            "test_accuracy": result.test["accuracy"],
-            "test_accuracy_low": result.test["accuracy_low"],
-            "test_accuracy_high": result.test["accuracy_high"],
-            "test_macro_f1": result.test["macro_f1"],
+            **{f"test_{result.measure.key}{end}": result.test[f"{result.measure.key}{end}"] for end in ("", "_low", "_high")},
+            **{f"test_{other}": result.test.get(other) for other in result.measure.others},
             "parameters": result.parameters,
             "train_seconds": result.run["train_seconds"],
         }

@@ -37,6 +37,16 @@ def points(difference: float) -> str:
     return "0.0" if value == 0 else f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
+def number(value: float) -> str:
+    """A number in the labels' unit, with four digits that count: "0.01235", "1,235"."""
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.4g}"
+
+
+def signed(value: float) -> str:
+    """A difference of such numbers, with its sign: "+0.1235", "−3"."""
+    return f"{'+' if value > 0 else ''}{number(value)}".replace("-", "\N{MINUS SIGN}")
+
+
 def count(number: float) -> str:
     """A large number with its thousands set apart: "12,345"."""
     return f"{number:,.0f}"
