@@ -136,7 +136,7 @@ ALL = (
         "bootstrap",
         {"mae": "MAE", "r2": "R²"},
         "mae",
-        "mean absolute error",
+        "MAE",
         "",
         is_share=False,
         less_is_better=True,
