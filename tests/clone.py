@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -80,3 +81,11 @@ class Clone:
             else:
                 place[last] = value
         yaml.dump(values, path)
+
+
+def runs(root: Path) -> list[tuple[str, str]]:
+    """(model, epochs) of every finished run in a project's MLflow store, sorted."""
+    with sqlite3.connect(f"file:{root / 'mlflow.db'}?mode=ro", uri=True) as store:
+        query = """SELECT tags.value, params.value FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = 'model'
+            JOIN params ON params.run_uuid = runs.run_uuid AND params.key = 'train.epochs' WHERE runs.status = 'FINISHED'"""
+        return sorted(store.execute(query).fetchall())

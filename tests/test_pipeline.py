@@ -2,39 +2,17 @@
 
 import csv
 import hashlib
-import json
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clone import Clone
-
-from deconfuse.params import load
+from clone import Clone, runs
 
 SMALL = {"data.limit": 120, "train.epochs": 2}
 IMAGE, TEXT = {"encoders": {"image": "cnn"}}, {"encoders": {"text": "lstm"}}
 BOTH = {"encoders": {"image": "cnn", "text": "lstm"}, "fusion": "concat"}
 THREE = SMALL | {"models": {"image_cnn": IMAGE, "text_lstm": TEXT, "concat": BOTH}}
-COLUMNS = [
-    "model",
-    "modalities",
-    "fusion",
-    "test_accuracy",
-    "test_accuracy_low",
-    "test_accuracy_high",
-    "test_macro_f1",
-    "parameters",
-    "train_seconds",
-]
-
-
-def runs(root: Path) -> list[tuple[str, str]]:
-    """(model, epochs) of every finished run in a project's MLflow store, sorted."""
-    with sqlite3.connect(f"file:{root / 'mlflow.db'}?mode=ro", uri=True) as store:
-        query = """SELECT tags.value, params.value FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = 'model'
-            JOIN params ON params.run_uuid = runs.run_uuid AND params.key = 'train.epochs' WHERE runs.status = 'FINISHED'"""
-        return sorted(store.execute(query).fetchall())
 
 
 def digests(root: Path, pattern: str) -> dict[str, str]:
@@ -49,40 +27,6 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone.run("dvc", "repro")
     clone.commit("first results")
     return clone
-
-
-def test_a_fresh_clone_runs_the_whole_line_up(tmp_path: Path) -> None:
-    clone = Clone.make(tmp_path)
-    clone.edit(SMALL | {"train.epochs": 1})
-    models = list(load()["models"])
-    assert len(models) >= 8
-    done = clone.run("dvc", "repro")
-    embedded = [f"embed@{name}" for name in load()["embed"]]
-    assert done.ran == [
-        "download",
-        "preprocess",
-        *embedded,
-        *(f"train@{name}" for name in models),
-        *(f"evaluate@{name}" for name in models),
-        "report",
-    ]
-    with (tmp_path / "reports/leaderboard.csv").open() as file:
-        table = csv.DictReader(file)
-        rows = list(table)
-    assert table.fieldnames == COLUMNS
-    assert {row["model"] for row in rows} == set(models)
-    assert all(0 <= float(row["test_accuracy_low"]) <= float(row["test_accuracy"]) <= float(row["test_accuracy_high"]) <= 1 for row in rows)
-    page = (tmp_path / "reports/index.html").read_text()
-    assert all(name in page for name in models)
-    assert runs(tmp_path) == sorted((name, "1") for name in models)
-    # quiet where there is no terminal: a bar would redraw its line
-    assert "\r" not in done.out
-    shown = json.loads(clone.run("dvc", "metrics", "show", "--json").out)[""]["data"]
-    accuracy = shown["reports/models/concat/metrics.json"]["data"]["test"]["accuracy"]
-    assert f"{accuracy:.6f}" == f"{float(next(row for row in rows if row['model'] == 'concat')['test_accuracy']):.6f}"
-    plots = json.loads(clone.run("dvc", "plots", "show", "--json").out)
-    assert [name for name in models if not any(f"data/models/{name}/history.csv" in key for key in plots["data"])] == []
-    assert clone.run("git", "status", "--porcelain").out.split() == ["M", "params.yaml", "??", "dvc.lock"]
 
 
 def test_a_second_run_does_nothing(three: Clone) -> None:
