@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from deconfuse.errors import UserError
 
@@ -18,6 +20,21 @@ if TYPE_CHECKING:
 
 Library = Literal["torchvision", "timm", "transformers"]
 Floats = tuple[float, ...]
+
+# options that all who use these networks share
+LibraryOption = Annotated[Library, Field(description="Where the network comes from: transformers for texts, the others for pictures.")]
+NetworkOption = Annotated[
+    str,
+    Field(min_length=1, description="Name in the library (of transformers: on its hub), or for timm and transformers a local folder."),
+]
+PathOption = Annotated[
+    Annotated[str, Field(min_length=1)] | None,
+    Field(description="Weights on disk (.safetensors, or a state dict of torch), for pictures only; null takes the library's own."),
+]
+SizeOption = Annotated[
+    Annotated[int, Field(ge=1, le=4096)] | None,
+    Field(description="Side in pixels that pictures are resized to, for pictures only; null is what the network was trained with."),
+]
 
 
 @dataclass(frozen=True)

@@ -30,23 +30,10 @@ class Features(Embedding):
         self,
         schema: dict[str, Any],
         *,
-        library: Annotated[
-            networks.Library, Field(description="Where the network comes from: transformers for texts, the others for pictures.")
-        ] = "torchvision",
-        network: Annotated[
-            str,
-            Field(
-                min_length=1, description="Name in the library (of transformers: on its hub), or for timm and transformers a local folder."
-            ),
-        ] = "resnet18",
-        path: Annotated[
-            Annotated[str, Field(min_length=1)] | None,
-            Field(description="Weights on disk (.safetensors, or a state dict of torch), for pictures only; null takes the library's own."),
-        ] = None,
-        size: Annotated[
-            Annotated[int, Field(ge=1, le=4096)] | None,
-            Field(description="Side in pixels that pictures are resized to, for pictures only; null is what the network was trained with."),
-        ] = None,
+        library: networks.LibraryOption = "torchvision",
+        network: networks.NetworkOption = "resnet18",
+        path: networks.PathOption = None,
+        size: networks.SizeOption = None,
         length: Annotated[
             int, Field(ge=3, le=65_536, description="Word pieces kept of a text, begin and end included, for texts only.")
         ] = 128,
