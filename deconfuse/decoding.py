@@ -1,80 +1,145 @@
-"""Rows of the manifest to decoded samples, in parallel."""
+"""Rows of the manifest to decoded samples, in parallel, in memory that does not grow with the number of rows."""
 
+import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from deconfuse.manifest import Row
-from deconfuse.media import MediaError
+from deconfuse.errors import UserError
+from deconfuse.manifest import Place, Rejected, Row
+from deconfuse.media import Decoded, MediaError
 from deconfuse.params.preprocess import Decoding, Preprocess
 from deconfuse.progress import progress
 
 CHUNK = 16
-"""Rows handed to a process at a time."""
+"""Most rows that are handed to a process at a time."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One decoded row: modality -> its array or text (None where missing), and its valid steps."""
+    """One decoded row."""
 
-    values: dict[str, Any]
-    lengths: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A cell that cannot be used, and so the row."""
-
-    line: int
-    id: str
-    column: str
-    reason: str
+    cells: dict[str, Decoded | None]
+    """Modality -> what its cell holds; None where it is missing."""
 
 
-def decode(row: Row, media: Path, kinds: dict[str, str], options: Decoding) -> Sample | Rejected:
-    """All cells of a row; in a worker process."""
-    values: dict[str, Any] = {}
-    lengths: dict[str, int] = {}
-    for name, cell in row.cells.items():
-        try:
-            values[name], lengths[name] = decode_cell(cell, media, kinds[name], options)
-        except MediaError as reason:
-            return Rejected(row.line, row.id, name, str(reason))
-    return Sample(values, lengths)
+Found = tuple[Row, Sample | Rejected]
+Work = Callable[[list[Row]], list[Sample | Rejected]]
 
 
-def decode_cell(cell: str, media: Path, kind: str, options: Decoding) -> tuple[Any, int]:
-    if not cell:
-        return None, 1
-    if kind == "text":
-        return cell, 1
-    # Pillow, soundfile and PyAV are imported only where a data set needs them
-    if kind == "image":
-        from deconfuse.media import image
+def decoded(rows: Sequence[Row], places: dict[str, Place], options: Preprocess) -> Iterator[Found]:
+    """Rows with what their cells hold, in order, decoded in parallel.
 
-        return image.decode(media / cell, options.image), 1
-    if kind == "audio":
-        from deconfuse.media import audio
+    Args:
+        rows: of the manifest.
+        places: modality -> what its cells are, and where their relative paths start.
+        options: the `preprocess:` section; the result does not depend on `workers`.
 
-        return audio.decode(media / cell, options.audio)
-    from deconfuse.media import video
-
-    return video.decode(media / cell, options.video)
-
-
-def decoded(rows: list[Row], media: Path, kinds: dict[str, str], options: Preprocess) -> Iterator[tuple[Row, Sample | Rejected]]:
-    """Rows with what their cells hold, in order, decoded in parallel."""
+    Raises UserError where a process that decodes dies, naming the row.
+    """
     # the task's options are of a type made at run time, which cannot be sent to another process
     needed = Decoding(image=options.image, audio=options.audio, video=options.video)
-    work = partial(decode, media=media, kinds=kinds, options=needed)
-    workers = min(options.workers or os.cpu_count() or 1, -(-len(rows) // CHUNK))
-    bar = partial(progress, label="decode", total=len(rows), unit="row")
-    if workers == 1:
-        yield from bar(zip(rows, map(work, rows), strict=True))
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        yield from bar(zip(rows, pool.map(work, rows, chunksize=CHUNK), strict=True))
+    work = partial(decode_rows, places=places, options=needed)
+    workers = min(options.workers or os.cpu_count() or 1, len(rows))
+    # a small table, too, keeps all of them busy
+    size = max(1, min(CHUNK, len(rows) // (4 * workers))) if workers else CHUNK
+    chunks = (list(rows[start : start + size]) for start in range(0, len(rows), size))
+    found = in_turn(chunks, work) if workers <= 1 else in_parallel(chunks, work, workers)
+    yield from progress(found, label="decode", total=len(rows), unit="row")
+
+
+def in_turn(chunks: Iterable[list[Row]], work: Work) -> Iterator[Found]:
+    for chunk in chunks:
+        yield from zip(chunk, work(chunk), strict=True)
+
+
+def in_parallel(chunks: Iterator[list[Row]], work: Work, workers: int) -> Iterator[Found]:
+    """The same by processes, two chunks each ahead of the reader: a slow reader finds no more than these waiting."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, initializer=mute)
+    window: deque[tuple[list[Row], Future]] = deque()
+    try:
+        window.extend((chunk, pool.submit(work, chunk)) for chunk in islice(chunks, 2 * workers))
+        while window:
+            yield from zip(window[0][0], window[0][1].result(), strict=True)
+            window.popleft()
+            window.extend((chunk, pool.submit(work, chunk)) for chunk in islice(chunks, 1))
+    except BrokenProcessPool:
+        raise UserError(death([chunk for chunk, _ in window], work)) from None
+    finally:
+        # after an error or Ctrl-C nobody waits for what is being decoded
+        if window:
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()
+        pool.shutdown(cancel_futures=True)
+
+
+def mute() -> None:
+    """Let Ctrl-C end a process at once, without a traceback from each."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def death(chunks: list[list[Row]], work: Work) -> str:
+    """Why a process died, in words: the rows that were then in work are tried again, one by one."""
+    rows = [row for chunk in chunks for row in chunk]
+    for row in rows:
+        with ProcessPoolExecutor(1, initializer=mute) as pool:
+            try:
+                pool.submit(work, [row]).result()
+            except BrokenProcessPool:
+                cells = ", ".join(cell for cell in row.cells.values() if cell)[:500]
+                return f"decoding line {row.line} (id {row.id}) ends its process: {cells}; take this row out of the table"
+    return (
+        f"a process died while lines {rows[0].line} to {rows[-1].line} were decoded, though each of them can be; where memory ran out, "
+        "set a smaller preprocess.workers"
+    )
+
+
+def decode_rows(rows: list[Row], places: dict[str, Place], options: Decoding) -> list[Sample | Rejected]:
+    """What the cells of a chunk hold; in a worker process."""
+    return [decode(row, places, options) for row in rows]
+
+
+def decode(row: Row, places: dict[str, Place], options: Decoding) -> Sample | Rejected:
+    cells: dict[str, Decoded | None] = {}
+    for name, cell in row.cells.items():
+        try:
+            cells[name] = decode_cell(cell, places[name], options)
+        except MediaError as reason:
+            return Rejected(row.line, row.id, name, str(reason))
+    if not any(cells.values()):
+        return Rejected(row.line, row.id, "", "no modality is there: every cell is empty")
+    return Sample(cells)
+
+
+def decode_cell(cell: str, place: Place, options: Decoding) -> Decoded | None:
+    """What a cell holds; None where it is missing: empty, or white space only.
+
+    Raises MediaError.
+    """
+    if not cell.strip():
+        return None
+    media = Path(place.media)
+    # Pillow, soundfile and PyAV are imported only where a data set needs them
+    if place.kind == "text":
+        from deconfuse.media import text
+
+        return text.decode(cell)
+    if place.kind == "image":
+        from deconfuse.media import image
+
+        return image.decode(cell, media, options.image)
+    if place.kind == "audio":
+        from deconfuse.media import audio
+
+        return audio.decode(cell, media, options.audio)
+    from deconfuse.media import video
+
+    return video.decode(cell, media, options.video)

@@ -1,67 +1,131 @@
-"""The table that `download` leaves: one row a sample, read as text with nothing guessed."""
+"""The table that `download` leaves: one row a sample, all cells text, nothing guessed.
+
+Columns: `line` (of the table it comes from), `id`, `split` ("" where `preprocess` is to choose), `label`, a column a modality
+(the text itself, or the path of a file; "" where missing), and `table:<column>` for every other column of that table.
+"""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from deconfuse.errors import UserError
+from deconfuse.files import read_json
 
 SPLITS = ("train", "val", "test")
-FIXED = ("id", "split", "label")
+FIXED = ("line", "id", "split", "label")
+OTHER = "table:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the cells of a modality are."""
+
+    kind: str
+    """audio, image, text or video."""
+    media: str = ""
+    """Folder at which their relative paths start, itself relative to the project's root or absolute; "" is that of the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One sample."""
 
     line: int
-    """Line of the table on which it ends, counted from 1."""
+    """Line of the user's table (rows of a Parquet table, files of a folder), counted from 1."""
     id: str
     split: str
+    """train, val, test, or "" where it is to be chosen."""
     label: str
     cells: dict[str, str]
-    """Modality -> path of its file, or the text itself; empty where missing."""
+    """Modality -> path of its file, or the text itself; "" where missing."""
+    others: dict[str, str] = field(default_factory=dict)
+    """The table's other columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that cannot be used: the cell at fault, and why."""
+
+    line: int
+    id: str
+    column: str
+    reason: str
+
+
+class Writer:
+    """Writes rows one by one; made by `writing`."""
+
+    def __init__(self, file: TextIO, modalities: list[str], others: list[str]) -> None:
+        self.modalities, self.others = modalities, others
+        # unquoted, a lone carriage return would be read as the end of the row
+        self.table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        self.table.writerow([*FIXED, *modalities, *(OTHER + name for name in others)])
+
+    def add(self, row: Row) -> None:
+        cells = [row.cells[name] for name in self.modalities]
+        self.table.writerow([row.line, row.id, row.split, row.label, *cells, *(row.others.get(name, "") for name in self.others)])
+
+
+@contextmanager
+def writing(path: Path, modalities: list[str], others: list[str]) -> Generator[Writer]:
+    """A new manifest; `others` are the names of the table's other columns."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield Writer(file, modalities, others)
 
 
 def read(path: Path, modalities: list[str]) -> list[Row]:
     """All rows of a manifest, in its order.
 
-    Raises UserError for a table that lacks a column, or a row with a wrong number of fields, a doubled id, an unknown
-    split, no label, or no modality at all.
+    Raises UserError where it is missing or was damaged.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        table = csv.reader(file, strict=True)
-        try:
+    csv.field_size_limit(2**31 - 1)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            table = csv.reader(file, strict=True)
             header = next(table, [])
-            columns = {name: place for place, name in enumerate(header)}
-            lacking = [name for name in (*FIXED, *modalities) if name not in columns]
-            if lacking:
-                raise UserError(f"{path}: there is no column {', '.join(lacking)}; there are: {', '.join(header)}")
-            rows = [parsed(path, table.line_num, columns, fields, modalities) for fields in table]
-        except csv.Error as error:
-            raise UserError(f"{path}, line {table.line_num}: {error}") from None
-    unique(path, rows)
-    return rows
+            fixed = [header.index(name) for name in FIXED]
+            media = {name: header.index(name) for name in modalities}
+            others = {name.removeprefix(OTHER): place for place, name in enumerate(header) if name.startswith(OTHER)}
+            return [parsed(fields, len(header), fixed, media, others) for fields in table]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
+    except (csv.Error, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); remove it and run `dvc repro`") from None
 
 
-def parsed(path: Path, line: int, columns: dict[str, int], fields: list[str], modalities: list[str]) -> Row:
-    where = f"{path}, line {line}"
-    if len(fields) != len(columns):
-        raise UserError(f"{where}: {len(fields)} fields where the header has {len(columns)}; quote cells that hold a comma")
-    identity, split, label = (fields[columns[name]] for name in FIXED)
-    if split not in SPLITS:
-        raise UserError(f"{where}: split is {split!r}, but must be one of {', '.join(SPLITS)}")
-    if not identity or not label:
-        raise UserError(f"{where}: `id` and `label` must not be empty")
-    cells = {name: fields[columns[name]] for name in modalities}
-    if not any(cells.values()):
-        raise UserError(f"{where}: no modality is there; fill one of {', '.join(modalities)} or take the row out")
-    return Row(line, identity, split, label, cells)
+def parsed(fields: list[str], width: int, fixed: list[int], media: dict[str, int], others: dict[str, int]) -> Row:
+    if len(fields) != width:
+        raise ValueError(f"{len(fields)} fields where the header has {width}")
+    line, identity, split, label = (fields[place] for place in fixed)
+    return Row(
+        int(line),
+        identity,
+        split,
+        label,
+        {name: fields[place] for name, place in media.items()},
+        {name: fields[place] for name, place in others.items()},
+    )
 
 
-def unique(path: Path, rows: list[Row]) -> None:
-    seen: dict[str, int] = {}
-    for row in rows:
-        if row.id in seen:
-            raise UserError(f"{path}, line {row.line}: id {row.id!r} stands on line {seen[row.id]} too; ids must differ")
-        seen[row.id] = row.line
+def write_rejected(path: Path, rejected: list[Rejected]) -> None:
+    """The rows that cannot be used, as a table of line, id, column and reason."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        table.writerow(["line", "id", "column", "reason"])
+        table.writerows([one.line, one.id, one.column, one.reason] for one in rejected)
+
+
+def places(raw: Path) -> dict[str, Place]:
+    """What each modality of `data/raw` is and where its media lie, sorted by name. Raises UserError."""
+    told = sorted(read_json(raw / "source.json")["modalities"].items())
+    # media that came with the data set lie beside its manifest, wherever that was moved to
+    return {name: Place(place["kind"], place["media"] or raw.as_posix()) for name, place in told}
+
+
+def read_rejected(path: Path) -> list[Rejected]:
+    """What `write_rejected` wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [Rejected(int(line), *cells) for line, *cells in list(csv.reader(file))[1:]]
