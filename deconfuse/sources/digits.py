@@ -17,10 +17,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from deconfuse.errors import UserError
+from deconfuse.manifest import Row, writing
 from deconfuse.params.digits import Digits
 from deconfuse.progress import progress
 from deconfuse.sources._degrade import cover, drift, drown, mishear
-from deconfuse.sources._split import Group, Row, choose, divide
+from deconfuse.sources._split import Group, choose, divide
+from deconfuse.sources._split import Row as Choice
 
 SPEECH = Path("data/sources/digits")
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -39,22 +41,22 @@ ABOUT = {
 Array = np.ndarray
 
 
-def make(options: Digits, folder: Path, limit: int | None = None) -> dict[str, Any]:
+def make(options: Digits, folder: Path, limit: int | None = None, mirror: str | None = None) -> dict[str, Any]:
     """Write `manifest.csv` and the media of `limit` rows (None: all 1,797) into a folder.
 
     Returns name, title, licence, citation and modalities of the source. Every cell draws from (seed, row, modality) alone,
-    so neither `limit` nor the damage to one modality changes another cell. Raises UserError where the speech is missing.
+    so neither `limit` nor the damage to one modality changes another cell. Nothing is fetched, so `mirror` has no part in it.
+    Raises UserError where the speech is missing.
     """
     scans = load_digits()
     groups = divide(scans.target, options.seed)
     corpus = _Corpus(options, folder, scans.images * (255 / 16), read_speech(), groups)
     for name in ("audio", "image", "video"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["id", "split", "label", *MODALITIES])
-        for row in progress(choose(groups, limit), "digits", unit="row"):
-            table.writerow([row.id, *row.group, *corpus.cells(row)])
+    with writing(folder / "manifest.csv", MODALITIES, []) as manifest:
+        for line, row in enumerate(progress(choose(groups, limit), "digits", unit="row"), start=1):
+            cells = dict(zip(MODALITIES, corpus.cells(row), strict=True))
+            manifest.add(Row(line, row.id, row.group.split, str(row.group.label), cells))
     return ABOUT
 
 
@@ -83,36 +85,36 @@ class _Corpus:
     speech: dict[Group, list[Array]]
     groups: dict[Group, list[int]]
 
-    def cells(self, row: Row) -> list[str]:
+    def cells(self, row: Choice) -> list[str]:
         gone = self._draw(row, "missing").random(len(MODALITIES)) < self.options.missing
         if gone.all():
             gone[self._draw(row, "kept").integers(len(gone))] = False
         return ["" if empty else getattr(self, name)(row, self._draw(row, name)) for name, empty in zip(MODALITIES, gone, strict=True)]
 
-    def audio(self, row: Row, draw: Generator) -> str:
+    def audio(self, row: Choice, draw: Generator) -> str:
         clips = self.speech[row.group]
         sound = drown(clips[draw.integers(len(clips))], RATE, self.options.audio.snr, draw)
         cell = f"audio/{row.id}.flac"
         soundfile.write(self.folder / cell, (sound * 32767).round().astype(np.int16), RATE, "PCM_16")
         return cell
 
-    def image(self, row: Row, draw: Generator) -> str:
+    def image(self, row: Choice, draw: Generator) -> str:
         cell = f"image/{row.id}.png"
         picture = cover(enlarge(self.scans[row.number], IMAGE_SIDE), self.options.image.covered, draw)
         Image.fromarray(picture).save(self.folder / cell)
         return cell
 
-    def text(self, row: Row, draw: Generator) -> str:
+    def text(self, row: Choice, draw: Generator) -> str:
         return mishear(WORDS[row.group.label], **self.options.text.model_dump(), draw=draw)
 
-    def video(self, row: Row, draw: Generator) -> str:
+    def video(self, row: Choice, draw: Generator) -> str:
         others = [other for other in self.groups[row.group] if other != row.number]
         picture = enlarge(self.scans[others[draw.integers(len(others))]], FILMED_SIDE)
         cell = f"video/{row.id}.mp4"
         write_film(self.folder / cell, drift(picture, FRAMES, FIELD_SIDE, self.options.video.noise, draw))
         return cell
 
-    def _draw(self, row: Row, name: str) -> Generator:
+    def _draw(self, row: Choice, name: str) -> Generator:
         return default_rng([self.options.seed, row.number, *name.encode()])
 
 
