@@ -29,7 +29,7 @@ from deconfuse.reporting.page import write
 from deconfuse.tasks import LabelError, Task
 from deconfuse.tasks._losses import balanced_answers, binary_cross_entropy, squared_error
 from deconfuse.training import Recipe, fit, predict
-from deconfuse.validation import validate
+from deconfuse.validation import validate, validate_task
 from stages import embed, evaluate, preprocess, train
 
 TASKS = names("tasks")
@@ -133,9 +133,13 @@ def test_numbers_take_no_settings_of_classes(tmp_path: Path, key: str, value: An
     values = YAML(typ="safe").load(Path("params.yaml").read_text())
     values["preprocess"]["task"] = "regression"
     values["models"]["image_cnn"]["train"] = {key: value}
-    (tmp_path / "params.yaml").write_text(json.dumps(values))
-    with pytest.raises(UserError, match=f"models.image_cnn: train.{key} is {value}, but preprocess.task is regression"):
-        validate({name: name for name in ("audio", "image", "text", "video")}, tmp_path / "params.yaml")
+    path = tmp_path / "params.yaml"
+    for task in ("regression", "auto"):
+        values["preprocess"]["task"] = task
+        path.write_text(json.dumps(values))
+        params = validate({name: name for name in ("audio", "image", "text", "video")}, path)
+        with pytest.raises(UserError, match=f"models.image_cnn: train.{key} is {value}, but preprocess.task is regression"):
+            validate_task(params, ["0.5", "1.5", "2"], path)
 
 
 # ---------------------------------------------------------------- losses
@@ -346,17 +350,18 @@ def project(root: Path, name: str, x: np.ndarray) -> None:
     cells = planted(name, torch.from_numpy(x))
     if name == "regression":
         cells[5] = "tall"
-    table = [["id", "split", "label", "first", "second"]]
+    table: list[list[object]] = [["line", "id", "split", "label", "first", "second"]]
     for i, (point, cell) in enumerate(zip(x, cells, strict=True)):
         paths = [f"{modality}{i}.png" for modality in ("first", "second")]
         (root / "data/raw").mkdir(parents=True, exist_ok=True)
         for path, value in zip(paths, point, strict=True):
             Image.new("L", (8, 8), int(np.clip(128 + 50 * value, 0, 255))).save(root / "data/raw" / path)
-        table.append([f"r{i}", ("train", "train", "val", "test")[i % 4], cell, *paths])
+        table.append([i + 2, f"r{i}", ("train", "train", "val", "test")[i % 4], cell, *paths])
     with (root / "data/raw/manifest.csv").open("w", newline="") as file:
         csv.writer(file).writerows(table)
-    about = {"name": "plane", "title": "A plane", "licence": "CC0", "citation": "Made.", "media": "data/raw", "params": {}, "digest": "0"}
-    modalities = {"first": {"kind": "image"}, "second": {"kind": "image"}}
+    about = {"name": "plane", "title": "A plane", "licence": "CC0", "citation": "Made.", "notes": [], "params": {}, "digest": "0"}
+    modalities = {name: {"kind": "image", "media": ""} for name in ("first", "second")}
+    (root / "data/raw/rejected.csv").write_text("line,id,column,reason\n")
     (root / "data/raw/source.json").write_text(json.dumps(about | {"modalities": modalities}))
     params = {
         "preprocess": {"task": name, "image": {"height": 8, "width": 8}, "max_rejected": 0.1, "workers": 2},

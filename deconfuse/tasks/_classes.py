@@ -23,4 +23,7 @@ def complete(classes: list[str], counts: list[int]) -> None:
         raise UserError(f"all rows have the label {', '.join(map(repr, classes))}; a classifier needs two classes or more")
     unseen = [label for label, count in zip(classes, counts, strict=True) if not count]
     if unseen:
-        raise UserError(f"no training row has the label {', '.join(unseen)}; add some, or take these rows out of the other splits")
+        more = f" and {len(unseen) - 10} more" if len(unseen) > 10 else ""
+        raise UserError(
+            f"no training row has the label {', '.join(unseen[:10])}{more}; add some, or take these rows out of the other splits"
+        )
