@@ -5,10 +5,14 @@ READY := .venv/.ready
 # stages are started as `python`: it must be the environment's
 export PATH := $(BIN):$(PATH)
 
-.PHONY: repro test setup sync ui schema lock
+.PHONY: repro check test setup sync ui schema lock
 
 repro: $(READY)
 	dvc repro
+
+# what is in the data, and what is wrong with it
+check: $(READY)
+	python -m deconfuse.check
 
 test: $(READY)
 	ruff check .

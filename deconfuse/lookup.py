@@ -50,6 +50,8 @@ class Options(BaseModel):
 @cache
 def options(package: str, name: str) -> type[Options]:
     """The pydantic model of a part's options, read off its class's keyword-only parameters."""
+    if name == "auto":
+        return create_model(f"{package}_auto", __base__=Options, __doc__="Chosen by the data.", name=(Literal["auto"], "auto"))
     kind = part(package, name)
     hints = get_type_hints(kind.__init__, include_extras=True)
     fields: dict[str, Any] = {
@@ -63,14 +65,16 @@ def options(package: str, name: str) -> type[Options]:
 
 
 @cache
-def choice(package: str) -> Any:
-    """The pydantic type of "one part of this folder": its bare name, or a mapping with `name` and options."""
-    one_of = reduce(or_, (options(package, name) for name in names(package)))
+def choice(package: str, *further: str) -> Any:
+    """The pydantic type of "one part of this folder", or `auto` if that is among `further`: its bare name, or a mapping with `name`
+    and options."""
+    allowed = sorted([*names(package), *further])
+    one_of = reduce(or_, (options(package, name) for name in allowed))
 
     class Either:
         @staticmethod
         def __get_pydantic_json_schema__(core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-            return {"anyOf": [{"enum": names(package)}, handler(core)]}
+            return {"anyOf": [{"enum": allowed}, handler(core)]}
 
     return Annotated[
         one_of,  # ty: ignore[invalid-type-form]

@@ -1,71 +1,120 @@
-"""From the manifest and its media to one array a modality and split, or a verdict why not."""
+"""From `data/raw` and its media to one array a modality and split, and a verdict on what was found."""
 
-import csv
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from deconfuse.decoding import Rejected, decoded
+import numpy as np
+
+from deconfuse.census import Census, reasons
+from deconfuse.decoding import decoded
 from deconfuse.errors import UserError
-from deconfuse.lookup import part
-from deconfuse.manifest import SPLITS, Row
+from deconfuse.files import digest_files, read_json, write_json
+from deconfuse.manifest import SPLITS, Rejected, Row, places, read, read_rejected, write_rejected
 from deconfuse.params.preprocess import Preprocess
-from deconfuse.splits import Writer
-from deconfuse.tasks import LabelError, Task
+from deconfuse.splits import Writer, form
+from deconfuse.splitting import divide
+from deconfuse.tasks import LabelError
+from deconfuse.tasks._auto import Resolved, resolve
+from deconfuse.verdict import stop, warnings
+from deconfuse.verdict.duplicates import leaking
+
+SHOWN = 10
 
 
-def prepare(
-    rows: list[Row], media: Path, kinds: dict[str, str], options: Preprocess, folder: Path
-) -> tuple[Task, list[str], list[Rejected]]:
-    """Decode all rows and write their arrays below `folder`.
+def prepare(raw: Path, options: Preprocess, folder: Path | None) -> dict[str, Any]:
+    """Decode all rows of `raw`; write their arrays, `schema.json`, `summary.json` and `rejected.csv`.
 
     Args:
-        rows: the manifest.
-        media: where its paths start.
-        kinds: modality -> kind, sorted by name.
+        raw: what `download` left.
         options: the `preprocess:` section.
-        folder: where to write; must be new.
+        folder: where to write, new and empty; None writes nothing, but checks all the same.
 
     Returns:
-        The task, its classes in order, and what was rejected. Raises UserError where too much was, or a split would be empty.
+        The summary: what the data set holds, and what was noticed. Raises UserError where nothing can be learnt from it.
     """
-    task: Task = part("tasks", options.task.name)(**options.task.arguments())
-    classes = task.classes([row.label for row in rows])
-    places = {label: place for place, label in enumerate(classes)}
-    rejected: list[Rejected] = []
+    source, where = read_json(raw / "source.json"), places(raw)
+    rows, rejected = read(raw / "manifest.csv", list(where)), read_rejected(raw / "rejected.csv")
+    kinds = {name: place.kind for name, place in where.items()}
+    total = len(rows) + len(rejected)
+    chosen = resolve(options.task, [row.label for row in rows])
+    classes = chosen.task.classes([row.label for row in rows])
+    rows, targets = labelled(rows, chosen, classes, rejected)
+    if not rows:
+        # else wait: a person wants to hear of what is wrong with the media at the same time
+        enough(total, rejected, 0)
+    divided = divide(rows, options, chosen.task)
+    stop([row.label for row in rows], divided.splits, chosen.task)
+    census = Census(kinds)
     with ExitStack() as stack:
-        writers = {split: Writer(folder / split, kinds, options, stack) for split in SPLITS}
-        for row, found in decoded(rows, media, kinds, options):
+        writers = {} if folder is None else {split: Writer(folder / split, kinds, options, stack) for split in SPLITS}
+        pairs = zip(divided.splits, targets, strict=True)
+        for (row, found), (split, target) in zip(decoded(rows, where, options), pairs, strict=True):
             if isinstance(found, Rejected):
                 rejected.append(found)
                 continue
-            try:
-                writers[row.split].add(row, task.target(row.label, places), found)
-            except LabelError as reason:
-                rejected.append(Rejected(row.line, row.id, "label", str(reason)))
-        for writer in writers.values():
-            writer.finish(task.dtype)
-    judge(rows, rejected, options.max_rejected)
-    filled(writers)
-    write_rejected(folder / "rejected.csv", rejected)
-    return task, classes, rejected
+            census.add(row, split, target, found)
+            if writers:
+                writers[split].add(row.id, target, found.cells)
+    enough(total, rejected, options.max_rejected)
+    contents = census.contents()
+    keep = ~leaking(contents, options.leaks)
+    left = [place for place, stays in enumerate(keep) if stays]
+    # once more: what was rejected or left out may have been all of a split or a class
+    stop([census.labels[place] for place in left], [census.splits[place] for place in left], chosen.task)
+    answers = {split: np.array(census.targets_of(split, keep), chosen.task.dtype) for split in SPLITS}
+    facts = chosen.task.facts(answers["train"], classes)
+    summary = {
+        "source": {key: source.get(key) for key in ("name", "title", "licence", "citation")},
+        "rows": {split: len(answer) for split, answer in answers.items()},
+        "classes": {split: dict(zip(classes, chosen.task.counts(answer, classes), strict=True)) for split, answer in answers.items()},
+        "coverage": census.coverage(keep),
+        "sizes": census.spans(),
+        "task": {"name": chosen.name, "reason": chosen.reason},
+        "split": divided.how,
+        "rejected": len(rejected),
+        "reasons": reasons(rejected),
+        "notes": [*source["notes"], *divided.notes, *census.remarks()],
+        "warnings": [{"code": one.code, "text": one.text, "rows": one.rows} for one in warnings(contents, chosen.task, options.leaks)],
+    }
+    if folder is not None:
+        for split, writer in writers.items():
+            writer.finish(chosen.task.dtype, census.of(split, keep))
+        write_json(folder / "schema.json", schema(folder, source, kinds, options, {"task": chosen.name, **facts}))
+        write_rejected(folder / "rejected.csv", sorted(rejected, key=lambda one: one.line))
+        write_json(folder / "summary.json", summary)
+    return summary
 
 
-def judge(rows: list[Row], rejected: list[Rejected], most: float) -> None:
-    if len(rejected) > most * len(rows):
-        first = "\n".join(f"  line {one.line}, {one.column}: {one.reason}" for one in rejected[:10])
-        raise UserError(
-            f"{len(rejected)} of {len(rows)} rows cannot be used, more than preprocess.max_rejected = {most:g} allows; the first:\n{first}"
-        )
+def labelled(rows: list[Row], chosen: Resolved, classes: list[str], rejected: list[Rejected]) -> tuple[list[Row], list[Any]]:
+    """The rows whose labels are labels of the task, and their targets; the others join `rejected`."""
+    order = {label: place for place, label in enumerate(classes)}
+    good, targets = [], []
+    for row in rows:
+        try:
+            targets.append(chosen.task.target(row.label, order))
+            good.append(row)
+        except LabelError as reason:
+            rejected.append(Rejected(row.line, row.id, "label", str(reason)))
+    return good, targets
 
 
-def filled(writers: dict[str, Writer]) -> None:
-    for split, writer in writers.items():
-        if not writer.ids:
-            raise UserError(f"no usable row is in the split {split!r}; name it in the manifest's column `split`")
+def schema(folder: Path, source: dict, kinds: dict[str, str], options: Preprocess, task: dict[str, Any]) -> dict[str, Any]:
+    """What later stages must know, nothing of the test split."""
+    return task | {
+        "modalities": {name: form(kind, options) | {"name": name} for name, kind in kinds.items()},
+        "digest": {split: digest_files(folder, list((folder / split / "rows").iterdir())) for split in ("train", "val")},
+        "params": {"data": source["params"], "preprocess": options.model_dump(mode="json", exclude={"workers"})},
+    }
 
 
-def write_rejected(path: Path, rejected: list[Rejected]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["line", "id", "column", "reason"])
-        table.writerows([one.line, one.id, one.column, one.reason] for one in rejected)
+def enough(total: int, rejected: list[Rejected], most: float) -> None:
+    """Raise UserError, with the first reasons and the count of each, where too many rows are rejected."""
+    if len(rejected) <= most * total:
+        return
+    first = [f"  line {one.line}{one.id and f' ({one.id})'}{one.column and f', {one.column}'}: {one.reason}" for one in rejected[:SHOWN]]
+    counts = [f"  {one['rows']} x {one['column'] and one['column'] + ': '}{one['reason']}" for one in reasons(rejected)[:SHOWN]]
+    raise UserError(
+        f"{len(rejected)} of {total} rows cannot be used, more than preprocess.max_rejected = {most:g} allows\n"
+        + "\n".join(["the first:", *first, "by reason:", *counts])
+    )

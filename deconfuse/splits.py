@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from deconfuse.arrays import Growing
-from deconfuse.decoding import Sample
-from deconfuse.manifest import Row
+from deconfuse.files import whole
+from deconfuse.media import Decoded
 from deconfuse.params.preprocess import Preprocess
+
+CHUNK = 256
 
 
 def form(kind: str, options: Preprocess) -> dict[str, Any]:
@@ -46,26 +48,47 @@ class Writer:
                 described = self.forms[name]
                 self.files[name] = stack.enter_context(Growing(folder / name / "values.npy", tuple(described["shape"]), described["dtype"]))
 
-    def add(self, row: Row, target: int | float | list[float], sample: Sample) -> None:
-        self.ids.append(row.id)
+    def add(self, identity: str, target: int | float | list[float], cells: dict[str, Decoded | None]) -> None:
+        self.ids.append(identity)
         self.targets.append(target)
-        self.present.append([sample.values[name] is not None for name in self.kinds])
+        self.present.append([cells[name] is not None for name in self.kinds])
         for name, kind in self.kinds.items():
-            value = sample.values[name]
-            self.lengths[name].append(sample.lengths[name])
+            cell = cells[name]
+            self.lengths[name].append(1 if cell is None else cell.length)
             if kind == "text":
-                self.files[name].write(json.dumps(value, ensure_ascii=False) + "\n")
+                self.files[name].write(json.dumps(cell and cell.value, ensure_ascii=False) + "\n")
             else:
                 form = self.forms[name]
-                self.files[name].append(np.zeros((1, *form["shape"]), form["dtype"]) if value is None else value[None])
+                self.files[name].append(np.zeros((1, *form["shape"]), form["dtype"]) if cell is None else np.asarray(cell.value)[None])
 
-    def finish(self, dtype: str) -> None:
-        """Write what is one array for all rows; `dtype` is that of the targets."""
+    def finish(self, dtype: str, keep: np.ndarray) -> None:
+        """Once the files are closed: write what is one array for all rows, and leave out the rows that are not to be kept.
+
+        Args:
+            dtype: that of the targets.
+            keep: bool (N,).
+        """
         rows = self.folder / "rows"
         rows.mkdir()
-        (rows / "id.json").write_text(json.dumps(self.ids, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
-        np.save(rows / "label.npy", np.array(self.targets, dtype))
-        np.save(rows / "present.npy", np.array(self.present, bool).reshape(len(self.ids), len(self.kinds)))
+        ids = [identity for identity, kept in zip(self.ids, keep, strict=True) if kept]
+        (rows / "id.json").write_text(json.dumps(ids, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+        np.save(rows / "label.npy", np.array(self.targets, dtype)[keep])
+        np.save(rows / "present.npy", np.array(self.present, bool).reshape(len(keep), len(self.kinds))[keep])
         for name, described in self.forms.items():
             if described["timed"]:
-                np.save(self.folder / name / "length.npy", np.array(self.lengths[name], np.int32))
+                np.save(self.folder / name / "length.npy", np.array(self.lengths[name], np.int32)[keep])
+            if not keep.all():
+                thin(self.folder / name, described, keep)
+
+
+def thin(folder: Path, described: dict[str, Any], keep: np.ndarray) -> None:
+    """Leave only some rows of a modality's values."""
+    if described["kind"] == "text":
+        path = folder / "values.jsonl"
+        with path.open(encoding="utf-8") as old, whole(path) as temporary, temporary.open("w", encoding="utf-8") as new:
+            new.writelines(line for line, kept in zip(old, keep, strict=True) if kept)
+        return
+    values = np.load(folder / "values.npy", mmap_mode="r")
+    with whole(folder / "values.npy") as temporary, Growing(temporary, values.shape[1:], str(values.dtype)) as new:
+        for start in range(0, len(values), CHUNK):
+            new.append(values[start : start + CHUNK][keep[start : start + CHUNK]])

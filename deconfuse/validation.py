@@ -17,6 +17,7 @@ from deconfuse.params.report import Report
 from deconfuse.params.strict import Strict
 from deconfuse.params.tracking import Tracking
 from deconfuse.params.train import Train
+from deconfuse.tasks._auto import resolve
 
 
 class Params(Strict):
@@ -57,9 +58,15 @@ def validate(kinds: dict[str, str], path: Path = FILE) -> Params:
             if layouts[modality] not in reads:
                 raise UserError(f"{where}: {encoder.name!r} reads {' or '.join(reads)}, but embed.{modality} gives {layouts[modality]}")
         fusion(model, f"{path}: {key}")
-        trainable(model.training(params.train), params.preprocess.task.name, f"{path}: {key}")
         check_augment(model, layouts, f"{path}: {key}")
     return params
+
+
+def validate_task(params: Params, labels: list[str], path: Path = FILE) -> None:
+    """Raise UserError where a model's settings do not fit what the labels ask."""
+    task = resolve(params.preprocess.task, labels).name
+    for name, model in params.models.items():
+        trainable(model.training(params.train), task, f"{path}: models.{name}")
 
 
 def trainable(settings: Train, task: str, key: str) -> None:

@@ -83,7 +83,9 @@ def prepared(split: str, modality: str) -> Values:
     folder = PREPARED / split / modality
     if (folder / "values.npy").exists():
         return np.load(folder / "values.npy", mmap_mode="r")
-    return [json.loads(line) for line in (folder / "values.jsonl").read_text(encoding="utf-8").splitlines()]
+    # not splitlines(): that takes U+2028 inside a text for the end of a line
+    with (folder / "values.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 def lengths(split: str, modality: str) -> np.ndarray | None:

@@ -69,7 +69,7 @@ def trained(name: str, about: dict[str, Any], prior: Tensor) -> Model:
 
 def write_predictions(path: Path, ids: list[str], header: list[str], rows: Iterable[list[str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
+        table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         table.writerow(["id", *header])
         table.writerows([identity, *row] for identity, row in zip(ids, rows, strict=True))
 

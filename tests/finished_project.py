@@ -64,12 +64,12 @@ def write_raw(
     folder: Path, rows: list[tuple[str, str, int]], classes: Sequence[str], texts: Sequence[str], kinds: Mapping[str, str]
 ) -> None:
     """The table and its media."""
-    table = [["id", "split", "label", *sorted(kinds)]]
+    table: list[list[object]] = [["line", "id", "split", "label", *sorted(kinds)]]
     for i, (identifier, split, label) in enumerate(rows):
         cells = [cell(folder, name, kind, i, label, texts) for name, kind in sorted(kinds.items())]
         if i % 7 == 0:
             cells[i // 7 % len(cells)] = ""
-        table.append([identifier, split, classes[label], *cells])
+        table.append([i + 2, identifier, split, classes[label], *cells])
     write_csv(folder / "manifest.csv", table)
     write_json(
         folder / "source.json",
@@ -78,8 +78,8 @@ def write_raw(
             "title": "Three shapes",
             "licence": "CC0-1.0",
             "citation": "Drawn by the test itself.",
-            "media": "data/raw",
-            "modalities": {name: {"kind": kind} for name, kind in kinds.items()},
+            "modalities": {name: {"kind": kind, "media": ""} for name, kind in kinds.items()},
+            "notes": [],
             "params": {"source": "shapes", "seed": 0},
             "digest": sha256(b"shapes").hexdigest(),
         },
@@ -156,7 +156,15 @@ def write_prepared(folder: Path, rows: list[tuple[str, str, int]], classes: Sequ
         for name in kinds:
             coverage[split][name] += name != missing
     source = {"name": "shapes", "title": "Three shapes", "licence": "CC0-1.0", "citation": "Drawn by the test itself."}
-    write_json(folder / "summary.json", {"source": source, "rows": SPLITS, "classes": counts, "coverage": coverage, "rejected": 1})
+    found = {
+        "task": {"name": "single_label", "reason": "3 different labels, one a row"},
+        "split": "the table's own",
+        "sizes": {"image": {"width": [24, 24, 24], "height": [24, 24, 24]}},
+        "reasons": [{"column": "image", "reason": "\N{HORIZONTAL ELLIPSIS} is empty", "rows": 1}],
+        "notes": ["12 labels had spaces around them: taken off"],
+        "warnings": [{"code": "imbalance", "text": "one class has ten times the rows of another", "rows": 30}],
+    }
+    write_json(folder / "summary.json", {"source": source, "rows": SPLITS, "classes": counts, "coverage": coverage, "rejected": 1, **found})
     write_csv(folder / "rejected.csv", [["line", "id", "column", "reason"], ["61", "row-60", "image", "not a picture"]])
 
 

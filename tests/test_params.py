@@ -73,7 +73,6 @@ def test_the_defaults_are_valid() -> None:
         ("trian", {}, ["trian", "did you mean `train`"]),
         ("embed.image", "log_mel", ["embed.image", "'log_mel' reads audio", "'image' is image"]),
         ("embed.smell", "pixels", ["embed.smell", "no modality 'smell'"]),
-        ("data.source", "didgits", ["data.source", "'digits'"]),
         ("data.digits.image.coverd", 0.5, ["data.digits.image.coverd", "did you mean `covered`"]),
     ],
 )

@@ -78,6 +78,7 @@ def test_stages_do_not_import_stages() -> None:
     } == {}
 
 
+PARAMS = {"params", "params.explain", "params.strict"}
 # what a part may import of the project, beside its own folder
 MAY = {
     "encoders": {"errors", "attention_layer", "networks"},
@@ -85,14 +86,36 @@ MAY = {
     "augmentation": set(),
     "embeddings": {"errors", "networks"},
     "media": {"params.preprocess", "params.strict", "params.explain", "params", "errors"},
-    "reporting": {"files", "errors", "params.report", "params.strict", "params.explain", "params"},
-    "sources": {"files", "errors", "progress", "params.digits", "params.strict", "params.explain", "params"},
+    "reporting": {
+        "files",
+        "errors",
+        "manifest",
+        "media",
+        "params.preprocess",
+        "params.report",
+        "params.strict",
+        "params.explain",
+        "params",
+    },
+    "sources": {
+        "arrays",
+        "errors",
+        "limiting",
+        "manifest",
+        "progress",
+        "params.avmnist",
+        "params.digits",
+        "params.strict",
+        "params.explain",
+        "params",
+    },
+    "tables": {"errors", "files", "manifest", "params.data", "params.strict", "params.explain", "params"},
     "model.py": set(),
     "training.py": set(),
     "optimisation.py": set(),
     "mixup.py": set(),
     "metrics": set(),
-    "tasks": {"errors"},
+    "tasks": {"errors", "lookup"},
 }
 
 
@@ -102,7 +125,9 @@ def test_layers(part: str) -> None:
     for file in [place] if place.is_file() else place.glob("*.py"):
         outside = {path for path in direct(file) if path != Path("deconfuse/__init__.py") and place not in path.parents}
         names = {".".join(path.with_suffix("").parts[1:]).removesuffix(".__init__") for path in outside}
-        assert names <= MAY[part], f"{file} imports {sorted(names - MAY[part])}"
+        # a folder stands for all of its files
+        more = {name for name in names - MAY[part] if name.split(".")[0] not in MAY[part] - {"params"}}
+        assert not more, f"{file} imports {sorted(more)}"
 
 
 def test_train_and_evaluate_never_import_mlflow() -> None:
@@ -112,7 +137,9 @@ def test_train_and_evaluate_never_import_mlflow() -> None:
 
 
 FORBIDDEN = (
-    "pickle",
+    "import pickle",
+    "from pickle",
+    "pickle.load",
     "weights_only=False",
     "allow_pickle=True",
     "eval(",
@@ -127,7 +154,7 @@ FORBIDDEN = (
 @pytest.mark.parametrize("file", CODE, ids=str)
 def test_nothing_unsafe_is_called(file: Path) -> None:
     text = re.sub(r"\.(eval|exec)\(|_exec\(|\"[^\"\n]*\"", "", file.read_text())
-    assert [word for word in FORBIDDEN if word in text and "no pickle" not in text] == []
+    assert [word for word in FORBIDDEN if word in text] == []
 
 
 def commands(readme: str) -> list[str]:

@@ -202,12 +202,12 @@ def test_media_are_written_anew_small_and_without_metadata(tmp_path: Path) -> No
     exif = Image.Exif()
     exif[0x010E] = "taken at home"
     Image.effect_noise((1500, 1000), 60).convert("RGB").save(tmp_path / "large.jpg", exif=exif)
-    picture = media.image(tmp_path / "large.jpg")
+    picture = media.image("large.jpg", tmp_path)
     assert (picture.width, picture.height) == (224, 149)
     assert b"taken at home" not in decoded(picture.source)
     assert len(picture.source) < 60_000
     soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, (48_000 * 20, 2)), 48_000)
-    sound = media.audio(tmp_path / "long.wav")
+    sound = media.audio("long.wav", tmp_path)
     (tmp_path / "short.flac").write_bytes(decoded(sound.source))
     told = soundfile.info(tmp_path / "short.flac")
     assert (told.samplerate, told.channels, told.duration) == (16_000, 1, 8.0)

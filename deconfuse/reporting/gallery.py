@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from deconfuse.errors import UserError
-from deconfuse.files import read_json
+from deconfuse.manifest import places
+from deconfuse.media import MediaError
 from deconfuse.reporting import media
 from deconfuse.reporting.media import Medium
 from deconfuse.reporting.results import Result
 
-READERS: dict[str, Callable[[Path], Medium]] = {"image": media.image, "video": media.video, "audio": media.audio}
+READERS: dict[str, Callable[[str, Path], Medium]] = {"image": media.image, "video": media.video, "audio": media.audio}
 # What is seen comes first, then what is heard and read.
 ORDER = [*READERS, "text"]
 # Characters of media in one page; with the charts and tables it stays below 8 MB.
@@ -70,15 +71,13 @@ def draw(results: list[Result], samples: int, seed: int) -> tuple[list[str], lis
 def cards(ids: list[list[str]], results: list[Result], root: Path) -> list[list[Card]]:
     """Groups of ids as groups of cards; media beyond the page's budget are left out, with a note."""
     raw = root / "data/raw"
-    source = read_json(raw / "source.json")
     table = read_manifest(raw / "manifest.csv")
-    folder, kinds = root / source["media"], {name: told["kind"] for name, told in source["modalities"].items()}
-    order = sorted(kinds.items(), key=lambda item: (ORDER.index(item[1]), item[0]))
+    order = sorted(places(raw).items(), key=lambda item: (ORDER.index(item[1].kind), item[0]))
     spent, groups = 0, []
     for group in ids:
         groups.append([])
         for name in group:
-            cells = [cell(modality, kind, table.at[name, modality], folder, BUDGET - spent) for modality, kind in order]
+            cells = [cell(modality, where.kind, table.at[name, modality], root / where.media, BUDGET - spent) for modality, where in order]
             spent += sum(len(c.medium.source) for c in cells if c.medium)
             groups[-1].append(Card(name, results[0].predictions.at[name, "actual"], cells, said(name, results)))
     return groups
@@ -99,8 +98,8 @@ def cell(modality: str, kind: str, content: str, folder: Path, left: int) -> Cel
     if kind == "text":
         return Cell(modality, kind, text=content if len(content) <= LONGEST_TEXT else content[:LONGEST_TEXT] + "…")
     try:
-        medium = READERS[kind](folder / content)
-    except (OSError, ValueError, RuntimeError, ArithmeticError, IndexError) as error:
+        medium = READERS[kind](content, folder)
+    except (MediaError, OSError, ValueError, RuntimeError, ArithmeticError, IndexError) as error:
         # such a cell was refused by preprocess, or its file has gone since: no reason to withhold the report
         return Cell(modality, kind, note=f"cannot be read ({type(error).__name__})")
     if len(medium.source) > left:

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deconfuse.media.files import regular
+from deconfuse.media.packed import packed, row
+from deconfuse.params.preprocess import Audio
+
 if TYPE_CHECKING:
     import av
 
@@ -33,16 +37,21 @@ class Medium:
     poster: str = ""
 
 
-def image(path: Path) -> Medium:
+def image(cell: str, folder: Path) -> Medium:
     """A picture as PNG or, where it has more than a few colours and is large, WebP, turned as its EXIF says and without its metadata."""
     from PIL import Image, ImageOps
 
-    with Image.open(path) as opened:
-        picture = ImageOps.exif_transpose(opened)
-        # 16-bit greys would be cut off at 255 by a plain conversion
-        if picture.mode.startswith(("I", "F")):
-            picture = Image.fromarray(stretched(np.asarray(picture, dtype=float)))
-        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    from deconfuse.media.image import from_array
+
+    if named := packed(cell):
+        picture = from_array(row(named, folder, "uint8", (3, 4)), cell)
+    else:
+        with Image.open(regular(cell, folder)) as opened:
+            picture = ImageOps.exif_transpose(opened)
+    # 16-bit greys would be cut off at 255 by a plain conversion
+    if picture.mode.startswith(("I", "F")):
+        picture = Image.fromarray(stretched(np.asarray(picture, dtype=float)))
+    picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
     data = io.BytesIO()
     if max(picture.size) <= 64:
@@ -58,27 +67,27 @@ def stretched(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(255 * (values - low) / max(high - low, 1e-12)).astype(np.uint8)
 
 
-def audio(path: Path) -> Medium:
+def audio(cell: str, folder: Path) -> Medium:
     """The first seconds of a sound, one channel, as 16-bit FLAC of at most 16 kHz."""
     import soundfile
 
-    with soundfile.SoundFile(path) as opened:
-        rate = opened.samplerate
-        sound = opened.read(SOUND_SECONDS * rate, dtype="float32", always_2d=True).mean(axis=1)
-    if not sound.size:
-        raise ValueError("the sound is empty")
-    if rate > SOUND_RATE:
-        import soxr
+    from deconfuse.media.audio import decode
 
-        sound, rate = soxr.resample(sound, rate, SOUND_RATE), SOUND_RATE
+    sound = decode(cell, folder, Audio(rate=SOUND_RATE, seconds=SOUND_SECONDS))
+    rate = min(SOUND_RATE, int(sound.size["rate"]))
+    # params know no lower rate
+    if 1000 <= rate < SOUND_RATE:
+        sound = decode(cell, folder, Audio(rate=rate, seconds=SOUND_SECONDS))
+    else:
+        rate = SOUND_RATE
     data = io.BytesIO()
-    soundfile.write(data, np.clip(sound, -1, 1), rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(data, np.asarray(sound.value, np.int16)[: sound.length], rate, format="FLAC", subtype="PCM_16")
     return Medium(uri("audio/flac", data))
 
 
-def video(path: Path) -> Medium:
+def video(cell: str, folder: Path) -> Medium:
     """The first frames of a clip as H.264, silent; small frames are enlarged in whole steps, so that they stay sharp."""
-    frames, rate = read_frames(path)
+    frames, rate = read_frames(regular(cell, folder))
     width, height = fitted(frames[0].width, frames[0].height)
     sharp = "POINT" if width > frames[0].width else "AREA"
     data = io.BytesIO()
