@@ -12,9 +12,6 @@ from deconfuse.lookup import part
 from deconfuse.mixup import mixup
 from deconfuse.params.models import Model as Entry
 
-# of all embeddings that number tokens themselves
-UNKNOWN = 1
-
 
 class Augment:
     """The augmentations of each modality in the order of the params, then mixup.
@@ -30,7 +27,7 @@ class Augment:
     def __init__(self, entry: Entry, alpha: float, specs: dict[str, dict], mixable: Callable[[Tensor], Tensor], key: str) -> None:
         check(entry, {name: spec["layout"] for name, spec in specs.items()}, key)
         self.parts = {
-            name: [part("augmentation", chosen.name)(fill(specs[name]), **chosen.arguments()) for chosen in entry.augment[name]]
+            name: [part("augmentation", chosen.name)(fill(specs[name], name, key), **chosen.arguments()) for chosen in entry.augment[name]]
             for name in sorted(entry.augment)
         }
         self.tokens = {name for name in entry.encoders if specs[name]["layout"] == "tokens"}
@@ -46,9 +43,12 @@ class Augment:
         return changed if self.alpha == 0 else mixup(changed, self.alpha, self.mixable, self.tokens, generator)
 
 
-def fill(spec: dict[str, Any]) -> float:
-    """The value of a modality's array that tells nothing."""
-    return float(UNKNOWN) if spec["layout"] == "tokens" else spec["mean"]
+def fill(spec: dict[str, Any], name: str, key: str) -> float:
+    """The value of a modality's array that tells nothing. Raises UserError where its token ids have none."""
+    value = spec["unknown"] if spec["layout"] == "tokens" else spec["mean"]
+    if value is None:
+        raise UserError(f"{key}.augment.{name}: the tokenizer of embed.{name} has no id for the unknown; take it out")
+    return float(value)
 
 
 def check(entry: Entry, layouts: dict[str, str], key: str) -> None:

@@ -42,6 +42,22 @@ def build(entry: Entry, specs: dict[str, dict], prior: Float[Tensor, " K"], key:
     return model.to(memory_format=torch.channels_last)
 
 
+def check(entry: Entry, specs: dict[str, Spec], key: str) -> None:
+    """Raise UserError where an entry of `models:` cannot be built, as far as that can be told before any data is there.
+
+    Args:
+        entry: the checked entry.
+        specs: modality -> what its array will look like, for those of which it is known.
+        key: where the entry stands in params, for messages.
+    """
+    for name, chosen in entry.encoders.items():
+        try:
+            part("encoders", chosen.name).check(specs.get(name), entry.width, **chosen.arguments())
+        except UserError as error:
+            raise UserError(f"{key}.encoders.{name}: {error}") from None
+    fusion(entry, key)
+
+
 def fusion(entry: Entry, key: str) -> Fusion:
     modalities = tuple(entry.encoders)
     if entry.fusion is None:

@@ -43,7 +43,7 @@ class Model(nn.Module):
     def forward(
         self, inputs: Inputs, lengths: dict[str, Int[Tensor, " B"]], present: dict[str, Bool[Tensor, " B"]]
     ) -> tuple[Float[Tensor, "B K"], Out]:
-        """Logits, and `out` with each encoder's and the fusion's intermediates.
+        """Logits, and `out` with each encoder's and the fusion's intermediates; an encoder's `input` is what it was given.
 
         Args:
             inputs: modality -> its array as stored; rows that lack the modality may hold anything.
@@ -52,8 +52,10 @@ class Model(nn.Module):
         """
         tokens, masks, out = {}, {}, {}
         for name in self.modalities:
-            tokens[name], out[name] = self.encoders[name](self.normalised(name, inputs[name]), lengths.get(name))
-            masks[name] = out[name]["mask"] & present[name][:, None]
+            x = self.normalised(name, inputs[name])
+            tokens[name], given = self.encoders[name](x, lengths.get(name))
+            masks[name] = given["mask"] & present[name][:, None]
+            out[name] = {**given, "input": x}
         fused, out["fusion"] = self.fusion(tokens, masks)
         anything = torch.stack([present[name] for name in self.modalities]).any(0)
         logits = torch.where(anything[:, None], self.head(self.dropout(fused)), self.log_prior)

@@ -172,6 +172,8 @@ class Pieces:
         with told(key, "transformers", network):
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(network, trust_remote_code=False)
         self.vocabulary = len(self.tokenizer)
+        # None where the tokenizer can spell whatever comes
+        self.unknown: int | None = self.tokenizer.unk_token_id
 
     def __call__(self, texts: list[str | None], limit: int) -> list[list[int]]:
         """Token ids of each text, the marks of its begin and end included, at most `limit`; a missing text is an empty one."""

@@ -85,7 +85,9 @@ def of_table(data: Data, folder: Path) -> dict[str, Any]:
     write_rejected(folder / "rejected.csv", rejected)
     # media that came inside the table lie beside the manifest, wherever that is moved to
     places = {name: Place(place.kind, "" if Path(place.media) == folder else place.media) for name, place in found.modalities.items()}
-    name = Path(data.source).stem
+    path = Path(data.source).resolve()
+    # a table's own name is often `manifest.csv`
+    name = path.name if path.is_dir() else f"{path.parent.name}/{path.name}"
     return {
         "name": name,
         "title": name,

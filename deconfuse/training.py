@@ -5,7 +5,7 @@ It imports nothing of the project: the model, the data (anything with `__len__`,
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,10 @@ class Recipe:
     """Gives the batch that the model sees, all its draws from the generator, which is on the batch's device."""
     penalty: Callable[[], Tensor] | None = None
     """What is added to the loss for the weights as they are."""
+    reconstruction: float = 0.0
+    """Weight in the loss of the mean of `errors`; 0 leaves it out."""
+    errors: Callable[[Any, dict[str, Tensor]], Float[Tensor, " 2"]] | None = None
+    """Sum and number of the errors of reconstruction in the model's `out`, by what is present; needed where their weight is not 0."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,9 @@ class Fitted:
     """What a training leaves."""
 
     weights: dict[str, Tensor]
-    """The state of the epoch with the lowest validation loss, on the CPU."""
+    """The state of the best epoch, on the CPU."""
     best_epoch: int
-    """That epoch, from 1."""
+    """The epoch with the lowest validation loss, from 1."""
 
 
 def fit(model: nn.Module, train: Any, val: Any, recipe: Recipe, log: Log) -> Fitted:
@@ -63,18 +67,20 @@ def fit(model: nn.Module, train: Any, val: Any, recipe: Recipe, log: Log) -> Fit
 
     Every random draw derives from (seed, epoch, step), so that neither an interruption nor the number of earlier draws can
     shift it. `log` is called once an epoch with epoch, learning_rate, train_loss, train_<measure>, val_loss, val_<measure>
-    (means of a sample; the train ones as seen while learning, the penalty left out; the val loss is the recipe's plain one).
+    (means of a sample; the train ones as seen while learning, penalty and reconstruction left out; the val loss is the recipe's plain
+    one) and, where the recipe has a weight for it, val_reconstruction, which then counts with that weight in the lowest loss.
 
     Raises TrainingError where a parameter gets no gradient, or a loss is not a number.
     """
     best, fitted = math.inf, None
     for epoch in range(1, recipe.epochs + 1):
         row = learn(model, train, recipe, epoch)
-        row["val_loss"], row[f"val_{recipe.measure}"] = assess(model, val, recipe)
+        row |= assess(model, val, recipe)
         losses_are_finite(row)
         log(row)
-        if row["val_loss"] < best:
-            best, fitted = row["val_loss"], Fitted(snapshot(model), epoch)
+        loss = row["val_loss"] + recipe.reconstruction * row.get("val_reconstruction", 0.0)
+        if loss < best:
+            best, fitted = loss, Fitted(snapshot(model), epoch)
     if fitted is None:
         raise TrainingError("there was no epoch to train")
     return fitted
@@ -112,11 +118,12 @@ def altered(batch: Any, recipe: Recipe, epoch: int, step: int) -> Any:
 
 
 def descend(model: nn.Module, batch: Any, recipe: Recipe, is_first: bool) -> tuple[Float[Tensor, ""], Float[Tensor, "B K"]]:
-    """One step of the optimiser; returns the loss without the penalty, and the logits."""
-    logits, _ = model(batch.inputs, batch.lengths, hide(batch.present, recipe.modality_dropout))
+    """One step of the optimiser; returns the loss without penalty and reconstruction, and the logits."""
+    logits, out = model(batch.inputs, batch.lengths, hide(batch.present, recipe.modality_dropout))
     loss = recipe.loss(logits, batch.label)
     recipe.optimizer.zero_grad()
-    loss.backward()
+    # a hidden modality is still given back: its encoder has seen it
+    (loss if recipe.errors is None else loss + recipe.reconstruction * mean(recipe.errors(out, batch.present))).backward()
     if is_first:
         # before the penalty, whose gradient reaches every matrix, used or not
         every_parameter_learns(model)
@@ -162,25 +169,39 @@ def every_parameter_learns(model: nn.Module) -> None:
 
 
 def losses_are_finite(row: Row) -> None:
-    for key, words in (("train_loss", "training"), ("val_loss", "validation")):
-        if not math.isfinite(row[key]):
+    for key, words in (("train_loss", "training"), ("val_loss", "validation"), ("val_reconstruction", "validation reconstruction")):
+        if not math.isfinite(row.get(key, 0.0)):
             raise TrainingError(f"the {words} loss of epoch {row['epoch']} is {row[key]}; a lower learning_rate may help")
 
 
-def assess(model: nn.Module, data: Any, recipe: Recipe) -> tuple[float, float]:
-    """Mean plain loss and mean score of a model on a data set."""
-    logits = predict(model, data)
+@torch.inference_mode()
+def assess(model: nn.Module, data: Any, recipe: Recipe) -> Row:
+    """A model on the val split: val_loss (plain) and val_<measure>, means of a sample; val_reconstruction where the recipe has one."""
+    pieces, errors = [], torch.zeros(2)
+    for batch, logits, out in answers(model, data):
+        pieces.append(logits)
+        if recipe.errors is not None:
+            errors = errors + recipe.errors(out, batch.present).cpu()
+    logits = torch.cat(pieces)
     label = data.label.to(logits.device)
-    return float(recipe.plain(logits, label)), float(recipe.score(logits, label).double().mean())
+    row = {"val_loss": float(recipe.plain(logits, label)), f"val_{recipe.measure}": float(recipe.score(logits, label).double().mean())}
+    return row if recipe.errors is None else row | {"val_reconstruction": float(mean(errors))}
 
 
 @torch.inference_mode()
 def predict(model: nn.Module, data: Any) -> Float[Tensor, "N K"]:
     """Logits of every sample, in order."""
+    return torch.cat([logits for _, logits, _ in answers(model, data)])
+
+
+def answers(model: nn.Module, data: Any) -> Iterator[tuple[Any, Float[Tensor, "B K"], Any]]:
+    """Batch after batch of all samples, in order, with the logits and the `out` that the model gives for it."""
     model.eval()
-    pieces = []
     for start in range(0, len(data), VAL_BATCH):
         batch = data.batch(slice(start, start + VAL_BATCH))
-        logits, _ = model(batch.inputs, batch.lengths, batch.present)
-        pieces.append(logits)
-    return torch.cat(pieces)
+        yield batch, *model(batch.inputs, batch.lengths, batch.present)
+
+
+def mean(errors: Float[Tensor, " 2"]) -> Float[Tensor, ""]:
+    """Of a sum and a number; 0 of none."""
+    return errors[0] / errors[1].clamp(min=1)

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from deconfuse.augmenting import check as check_augment
-from deconfuse.build import fusion
+from deconfuse.build import check as check_build
+from deconfuse.encoders import Spec
 from deconfuse.errors import UserError
 from deconfuse.files import write_json
 from deconfuse.lookup import part
@@ -17,6 +18,7 @@ from deconfuse.params.report import Report
 from deconfuse.params.strict import Strict
 from deconfuse.params.tracking import Tracking
 from deconfuse.params.train import Train
+from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.tasks._auto import resolve
 
 
@@ -57,9 +59,20 @@ def validate(kinds: dict[str, str], path: Path = FILE) -> Params:
             reads = part("encoders", encoder.name).layouts
             if layouts[modality] not in reads:
                 raise UserError(f"{where}: {encoder.name!r} reads {' or '.join(reads)}, but embed.{modality} gives {layouts[modality]}")
-        fusion(model, f"{path}: {key}")
+        check_build(model, pictures(params, kinds), f"{path}: {key}")
+        check_reconstruction(model, model.training(params.train).reconstruction, f"{path}: {key}")
         check_augment(model, layouts, f"{path}: {key}")
     return params
+
+
+def pictures(params: Params, kinds: dict[str, str]) -> dict[str, Spec]:
+    """What pictures and clips will look like that stay as they are."""
+    image, video = params.preprocess.image, params.preprocess.video
+    specs = {
+        "image": Spec("image", (image.channels, image.height, image.width)),
+        "video": Spec("video", (video.frames, video.channels, video.height, video.width)),
+    }
+    return {name: specs[kinds[name]] for name, chosen in params.embed.items() if chosen.name == "pixels"}
 
 
 def validate_task(params: Params, labels: list[str], path: Path = FILE) -> None:

@@ -31,6 +31,8 @@ from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.progress import progress
+from deconfuse.reconstruction import check as check_reconstruction
+from deconfuse.reconstruction import squared_errors
 from deconfuse.tasks import Task
 from deconfuse.training import Fitted, Recipe, TrainingError, fit
 
@@ -41,6 +43,7 @@ Specs = dict[str, dict[str, Any]]
 def main(name: str) -> None:
     entry: Entry = read_params(f"models.{name}", Entry)
     settings = entry.training(read_params("train", Train))
+    check_reconstruction(entry, settings.reconstruction, f"models.{name}")
     device = prepare(settings.device, settings.threads)
     schema = read_json(PREPARED / "schema.json")
     specs = {modality: read_json(EMBEDDED / "spec" / f"{modality}.json") for modality in entry.encoders}
@@ -91,6 +94,8 @@ def recipe(
         modality_dropout=settings.modality_dropout,
         augment=Augment(entry, settings.mixup, specs, lambda label: task.mixable(label, schema), key) if is_changed else None,
         penalty=(lambda: settings.l1 * l1(model)) if settings.l1 > 0 else None,
+        reconstruction=settings.reconstruction,
+        errors=squared_errors if settings.reconstruction > 0 else None,
     )
 
 

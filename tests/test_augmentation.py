@@ -246,7 +246,7 @@ def test_beyond_the_end_of_one_the_other_is_unmixed() -> None:
 
 SPECS = {
     "image": {"layout": "image", "mean": 50.0},
-    "text": {"layout": "tokens", "mean": None},
+    "text": {"layout": "tokens", "mean": None, "unknown": 100},
     "audio": {"layout": "frames", "mean": -7.0},
 }
 
@@ -262,7 +262,9 @@ def test_params_name_augmentations_and_their_options() -> None:
     y = Augment(chosen, 0.0, SPECS, shares, "models.a")(batch, seeded())
     assert y.inputs["audio"] is batch.inputs["audio"] and torch.equal(y.label, batch.label)
     valid = torch.arange(4) < batch.lengths["text"][:, None]
-    assert torch.equal(y.inputs["text"], torch.where(valid, 1, batch.inputs["text"]).int()), "every word unknown"
+    assert torch.equal(y.inputs["text"], torch.where(valid, 100, batch.inputs["text"]).int()), (
+        "every word unknown, by the embedding's own id"
+    )
     assert (y.inputs["image"] == 50).any(), "the mean of the train split"
     assert y.lengths == batch.lengths and y.present == batch.present
 
@@ -286,6 +288,12 @@ def test_augmentations_go_in_the_order_of_the_params() -> None:
 def test_an_augmentation_that_does_not_fit_is_named(augment: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         Augment(entry(augment), 0.0, SPECS, shares, "models.a")
+
+
+def test_a_tokenizer_without_an_unknown_is_named() -> None:
+    specs = SPECS | {"text": {"layout": "tokens", "mean": None, "unknown": None}}
+    with pytest.raises(UserError, match=r"models.a.augment.text: the tokenizer of embed.text has no id for the unknown"):
+        Augment(entry({"text": ["word_dropout"]}), 0.0, specs, shares, "models.a")
 
 
 def test_a_wrong_option_is_named() -> None:

@@ -78,6 +78,7 @@ def test_contract(make: Any, name: str, kind: str) -> None:
     assert (state["vocabulary"] > 0) == (layout == "tokens")
     if layout == "tokens":
         assert array.min() >= 0 and array.max() < state["vocabulary"]
+        assert 0 < state["unknown"] < state["vocabulary"]
     if steps is not None:
         assert steps.dtype.kind == "i" and steps.shape == (len(values),)
         assert steps.min() >= 1 and steps.max() <= array.shape[1]
@@ -113,7 +114,7 @@ def test_characters(make: Any) -> None:
     embedding = make("characters", "text", length=4)
     embedding.fit(["ab", "b", None])
     tokens, steps = embedding(["ba", "", None, "zbbbb"], None)
-    assert embedding.state() == {"vocabulary": 4, "alphabet": ["a", "b"]}
+    assert embedding.state() == {"unknown": 1, "vocabulary": 4, "alphabet": ["a", "b"]}
     assert tokens.tolist() == [[3, 2], [0, 0], [0, 0], [1, 3]]
     assert steps.tolist() == [2, 1, 1, 2]
 
@@ -121,7 +122,7 @@ def test_characters(make: Any) -> None:
 def test_words(make: Any) -> None:
     embedding = make("words", "text", length=3, minimum=2)
     embedding.fit(["Two two, ONE", "one rare", None, "it's it's on-line a b c , "])
-    assert embedding.state() == {"vocabulary": 6, "words": [",", "it's", "one", "two"]}
+    assert embedding.state() == {"unknown": 1, "vocabulary": 6, "words": [",", "it's", "one", "two"]}
     tokens, steps = embedding(["one TWO rare one", "", None, "unheard, of"], None)
     assert tokens.tolist() == [[4, 5, 1], [0, 0, 0], [0, 0, 0], [1, 2, 1]]
     assert steps.tolist() == [3, 1, 1, 3]
@@ -138,7 +139,7 @@ def test_pieces_are_those_of_the_networks_own_tokenizer(make: Any) -> None:
     assert tokens[2, 1] == place["[UNK]"]
     assert tokens[3].tolist() == [place[piece] for piece in ("[CLS]", "a", "a", "a", "a", "a", "[SEP]")]
     assert steps.tolist() == [7, 2, 3, 7]
-    assert embedding.state() == {"vocabulary": len(place)}
+    assert embedding.state() == {"unknown": place["[UNK]"], "vocabulary": len(place)}
 
 
 # ---- word vectors

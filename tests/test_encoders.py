@@ -1,5 +1,6 @@
 """Every encoder keeps the contract; every printed design has its own layers and its own number of parameters."""
 
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,16 @@ def test_shapes(name: str, layout: str) -> None:
     if "grid" in out:
         height, width = out["grid"]
         assert height * width == tokens.shape[1]
+
+
+@pytest.mark.parametrize(("name", "layout"), CASES)
+def test_what_says_that_it_reconstructs_does(name: str, layout: str) -> None:
+    spec, kind = SPECS[layout], part("encoders", name)
+    x = batch(spec, 4)
+    _, out = make(name, spec)(x, lengths(spec, 4))
+    assert ("reconstruction" in out) == kind.reconstructs
+    if kind.reconstructs:
+        assert out["reconstruction"].shape == x.shape
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 1), (1, 0), (1, 1)])
@@ -341,6 +352,15 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 def test_a_picture_that_valid_convolutions_use_up_is_refused() -> None:
     with pytest.raises(UserError, match="9 x 9 is too small"):
         make("cnn", Spec("image", (1, 9, 9)), padding="valid")
+
+
+@pytest.mark.parametrize(("name", "layout"), CASES)
+def test_defaults_fit_whatever_is_known(name: str, layout: str) -> None:
+    options = {
+        key: value.default for key, value in signature(part("encoders", name)).parameters.items() if value.kind is value.KEYWORD_ONLY
+    }
+    part("encoders", name).check(None, WIDTH, **options)
+    part("encoders", name).check(SPECS[layout], WIDTH, **options)
 
 
 # ---- pretrained

@@ -7,8 +7,12 @@ import torch
 from torch import Tensor
 
 from deconfuse.build import build
+from deconfuse.build import check as check_build
+from deconfuse.encoders import Spec
+from deconfuse.errors import UserError
 from deconfuse.lookup import names
 from deconfuse.model import Model
+from deconfuse.params import check
 from deconfuse.params.models import Model as Entry
 
 SPECS = {
@@ -132,6 +136,37 @@ def test_a_model_of_one_modality_needs_no_fusion(modality: str) -> None:
     changed, _ = model({**inputs, modality: batch([[True] * 4] * 2, seed=2)[0][modality]}, lengths, present)
     assert torch.equal(changed[1], logits[1])
     assert not torch.equal(changed[0], logits[0])
+
+
+@pytest.mark.parametrize(
+    ("encoders", "specs", "words"),
+    [
+        (
+            {"text": {"name": "transformer", "heads": 3}},
+            {},
+            "models.a.encoders.text: encoder `transformer`: 3 heads do not divide the width 16",
+        ),
+        (
+            {"image": {"name": "cnn", "padding": "valid"}},
+            {"image": Spec("image", (1, 9, 9))},
+            "models.a.encoders.image: .* 9 x 9 is too small",
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_named_before_there_is_data(encoders: dict, specs: dict[str, Spec], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        check_build(check({"encoders": encoders, "width": 16}, Entry), specs, "models.a")
+    with pytest.raises(UserError, match="models.a.fusion: 3 heads"):
+        both = {"encoders": {"image": "cnn", "text": "lstm"}, "fusion": {"name": "attention", "heads": 3}, "width": 16}
+        check_build(check(both, Entry), {}, "models.a")
+
+
+def test_an_encoders_input_is_what_it_was_given() -> None:
+    model = make(ENCODERS, "concat")
+    inputs, lengths, present = batch([[True] * 4] * 3, seed=1)
+    _, out = model(inputs, lengths, present)
+    for name in SPECS:
+        assert torch.equal(out[name]["input"], model.normalised(name, inputs[name]))
 
 
 def test_values_are_normalised_and_token_ids_are_not() -> None:

@@ -66,7 +66,7 @@ def test_media_are_read_where_they_are(own: Path) -> None:
     obtain(data(), Path("data/raw"))
     assert sorted(path.name for path in Path("data/raw").rglob("*")) == ["manifest.csv", "rejected.csv", "source.json"]
     about = json.loads(Path("data/raw/source.json").read_text())
-    assert about["modalities"]["left_image"] == {"kind": "image", "media": "../mine"} and about["name"] == "table"
+    assert about["modalities"]["left_image"] == {"kind": "image", "media": "../mine"} and about["name"] == "mine/table.csv"
     rows = read(Path("data/raw/manifest.csv"), ["caption", "left_image", "right_image"])
     assert [row.id for row in rows] == [f"{i:03}" for i in range(ROWS)]
     assert rows[2].label == "None" and rows[5].cells["right_image"] == "" and rows[7].others["speaker"] == "s1"
@@ -213,7 +213,7 @@ def test_the_check_says_what_is_there_and_writes_nothing(own: Path, capsys: pyte
     checking.main()
     out = capsys.readouterr().out
     for words in (
-        "59 rows of table",
+        "59 rows of mine/table.csv",
         "single_label",
         "left_image: in 59 rows (100.0%)",
         "16 / 16 / 16 px wide",

@@ -157,6 +157,11 @@ def test_nothing_unsafe_is_called(file: Path) -> None:
     assert [word for word in FORBIDDEN if word in text] == []
 
 
+def test_every_preset_is_in_the_readme() -> None:
+    told = re.findall(r"`(\w+)`", Path("README.md").read_text().split("## Presets")[1].split("\n## ")[0])
+    assert {path.stem for path in Path("presets").glob("*.yaml")} <= set(told)
+
+
 def commands(readme: str) -> list[str]:
     """The lines of the README's shell blocks."""
     blocks = re.findall(r"```(?:bash|sh|console)\n(.*?)```", readme, re.DOTALL)
@@ -173,6 +178,8 @@ def test_the_readmes_commands_exist() -> None:
             assert words[1] in targets, line
         elif words[0] == "python":
             assert words[1] == "-m" and find_spec(words[2]), line
+        elif words[0] == "cp":
+            assert Path(words[1]).is_file(), line
         elif words[0] == "dvc":
             assert words[1] in {"repro", "exp", "metrics", "plots", "params", "dag", "status", "pull", "push"}, line
         else:

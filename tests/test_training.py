@@ -11,9 +11,17 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deconfuse.build import build
+from deconfuse.dataset import Dataset
+from deconfuse.errors import UserError
+from deconfuse.model import Model
 from deconfuse.optimisation import factor, l1, matrices, optimizer
+from deconfuse.params import check as check_params
+from deconfuse.params.models import Model as Entry
+from deconfuse.reconstruction import check as check_reconstruction
+from deconfuse.reconstruction import squared_errors
 from deconfuse.tasks._losses import balanced, cross_entropy
-from deconfuse.training import Fitted, Recipe, TrainingError, fit, hide, order, stream
+from deconfuse.training import Fitted, Recipe, TrainingError, assess, fit, hide, mean, order, stream
 
 torch.set_num_threads(1)
 
@@ -387,3 +395,126 @@ def test_a_large_penalty_makes_weights_small() -> None:
     trained(plain)
     trained(shrunk, penalty=lambda: 0.1 * l1(shrunk))
     assert l1(shrunk) < 0.2 * l1(plain)
+
+
+# ---- reconstruction
+
+PIXELS = {"layout": "image", "shape": [1, 8, 8], "vocabulary": 0, "mean": 100.0, "std": 50.0}
+LEVELS = {"layout": "frames", "shape": [8, 4], "vocabulary": 0, "mean": 0.0, "std": 2.0}
+SPECS = {"sound": LEVELS, "picture": PIXELS}
+
+
+def pictures(samples: int, seed: int) -> Dataset:
+    """Pictures of two stripes each, whose label is the brighter one, and sounds of noise; every fifth picture is missing."""
+    draw = torch.Generator().manual_seed(seed)
+    stripes = 100 + 50 * torch.randn(samples, 1, 1, 2, generator=draw)
+    picture = stripes.repeat_interleave(8, 2).repeat_interleave(4, 3)
+    sound = 2 * torch.randn(samples, 8, 4, generator=draw)
+    there = {"picture": torch.arange(samples) % 5 > 0, "sound": torch.ones(samples, dtype=torch.bool)}
+    label = (stripes[:, 0, 0, 0] > stripes[:, 0, 0, 1]).long()
+    return Dataset({"picture": picture, "sound": sound}, {"sound": torch.full((samples,), 8)}, there, label)
+
+
+def twofold(picture: str = "ddnet", sound: str = "linear") -> Model:
+    torch.manual_seed(0)
+    encoders = {"picture": {"name": picture, "channels": [16, 32]} if picture == "ddnet" else picture, "sound": sound}
+    entry = check_params({"encoders": encoders, "fusion": "concat", "width": 8}, Entry)
+    return build(entry, SPECS, torch.zeros(2), "models.tried")
+
+
+def fitted(weight: float, **changes: Any) -> tuple[dict[str, Tensor], list[dict[str, float]], int]:
+    model, rows = twofold(), []
+    plan = recipe(model, epochs=6, batch_size=20, reconstruction=weight, errors=squared_errors if weight > 0 else None)
+    plan = replace(plan, rate=lambda step, steps: 0.005 * factor("cosine", step, steps, 0.1), **changes)
+    result = fit(model, pictures(400, 1), pictures(100, 2), plan, rows.append)
+    return result.weights, rows, result.best_epoch
+
+
+def test_an_auto_encoder_gives_back_what_it_was_given() -> None:
+    plain, rows, _ = fitted(0.0)
+    _, given_back, best = fitted(1000.0)
+    assert "val_reconstruction" not in rows[0]
+    assert list(given_back[0]) == [
+        "epoch",
+        "learning_rate",
+        "train_loss",
+        "train_accuracy",
+        "val_loss",
+        "val_accuracy",
+        "val_reconstruction",
+    ]
+    # the data's own variance is 1
+    assert given_back[-1]["val_reconstruction"] < 0.1
+    untouched = twofold()
+    untouched.load_state_dict(plain)
+    assert assess(untouched, pictures(100, 2), recipe(untouched, errors=squared_errors))["val_reconstruction"] > 0.5
+    assert best == min(given_back, key=lambda row: row["val_loss"] + 1000 * row["val_reconstruction"])["epoch"]
+    assert given_back[-1]["val_accuracy"] > 0.8, "the maps after it still learn the labels"
+
+
+def test_a_weight_of_zero_changes_no_byte() -> None:
+    one, rows, _ = fitted(0.0)
+    two, again, _ = fitted(0.0, errors=squared_errors)
+    assert same(one, two)
+    assert rows == [{key: value for key, value in row.items() if key != "val_reconstruction"} for row in again]
+
+
+def test_a_reconstruction_is_added_to_the_gradient_with_its_weight() -> None:
+    """One step of plain gradient descent over all samples, against autograd by hand."""
+    model, twin, data = twofold(), twofold(), pictures(40, 1)
+    plan = recipe(model, epochs=1, batch_size=40, reconstruction=0.7, errors=squared_errors, rate=lambda step, steps: 0.1)
+    rows: list[dict[str, float]] = []
+    weights = fit(model, data, data, replace(plan, optimizer=optimizer("sgd", model, 0.0, 0.0)), rows.append).weights
+    logits, out = twin(data.inputs, data.lengths, data.present)
+    seen = data.present["picture"]
+    error = F.mse_loss(out["picture"]["reconstruction"][seen], (data.inputs["picture"][seen] - 100) / 50)
+    loss = F.cross_entropy(logits, data.label)
+    assert rows[0]["train_loss"] == pytest.approx(float(loss.detach())), "the reconstruction is not in the loss that is logged"
+    gradients = torch.autograd.grad(loss + 0.7 * error, list(twin.parameters()))
+    for (name, value), gradient in zip(twin.named_parameters(), gradients, strict=True):
+        torch.testing.assert_close(weights[name], value - 0.1 * gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_what_an_augmented_sample_is_compared_with_is_what_the_encoder_saw() -> None:
+    def grey(batch: Dataset, generator: torch.Generator) -> Dataset:
+        return replace(batch, inputs=batch.inputs | {"picture": torch.full_like(batch.inputs["picture"], 200.0)})
+
+    seen: list[float] = []
+
+    def errors(out: Any, present: dict[str, Tensor]) -> Tensor:
+        seen.append(float(out["picture"]["input"].mean()))
+        return squared_errors(out, present)
+
+    model = twofold()
+    fit(model, pictures(40, 1), pictures(40, 2), recipe(model, epochs=1, batch_size=40, errors=errors, augment=grey), lambda row: None)
+    assert seen[0] == 2.0 and seen[1] != 2.0, "training sees grey, validation what is stored"
+
+
+def test_errors_of_reconstruction_by_hand() -> None:
+    given = torch.tensor([[1.0, 3.0], [0.0, 0.0], [math.nan, 7.0]])
+    out = {
+        "a": {"input": given, "reconstruction": torch.zeros(3, 2)},
+        "b": {"input": given},
+        "c": {"input": given[:, :1], "reconstruction": torch.full((3, 1), 2.0)},
+    }
+    present = {"a": torch.tensor([True, True, False]), "b": torch.tensor([True] * 3), "c": torch.tensor([False, True, False])}
+    # (1 + 9) / 2 and 0 of a, 4 of c
+    assert squared_errors(out, present).tolist() == [9, 3]
+    assert float(mean(squared_errors(out, {name: torch.zeros(3, dtype=torch.bool) for name in out}))) == 0
+
+
+def test_a_reconstruction_that_is_no_number_stops_the_training() -> None:
+    def errors(out: Any, present: dict[str, Tensor]) -> Tensor:
+        return torch.tensor([math.inf, 1.0])
+
+    model = net()
+    with pytest.raises(TrainingError, match="validation reconstruction loss of epoch 1 is inf"):
+        fit(model, TRAIN, VAL, recipe(model, errors=errors), print)
+
+
+def test_a_reconstruction_that_nothing_gives_is_named() -> None:
+    plain, able = (check_params({"encoders": {"picture": name}}, Entry) for name in ("cnn", "ddnet"))
+    check_reconstruction(plain, 0.0, "models.a")
+    check_reconstruction(able, 1.0, "models.a")
+    with pytest.raises(UserError, match=r"models.a.train.reconstruction: it is 1, but cnn gives no reconstruction; .* encode by ddnet"):
+        check_reconstruction(plain, 1.0, "models.a")

@@ -35,5 +35,5 @@ class Embedding(ABC):
         """Embed some samples: the array, and the valid steps of each (at least 1), or None where there is no time axis."""
 
     def state(self) -> dict[str, Any]:
-        """What `fit` learnt, as JSON; `vocabulary` is the number of token ids, 0 where there are none."""
+        """What `fit` learnt, as JSON; `vocabulary` is the number of token ids, 0 where there are none, `unknown` the id of the unknown."""
         return {"vocabulary": 0}

@@ -38,4 +38,4 @@ class Characters(Embedding):
         return padded([[ids.get(character, UNKNOWN) for character in (text or "")[: self.longest]] for text in values], self.longest)
 
     def state(self) -> dict[str, Any]:
-        return {"vocabulary": FIRST + len(self.alphabet), "alphabet": self.alphabet}
+        return {"unknown": UNKNOWN, "vocabulary": FIRST + len(self.alphabet), "alphabet": self.alphabet}

@@ -40,4 +40,4 @@ class Wordpieces(Embedding):
         return padded(self.pieces(list(values), self.longest), self.longest)
 
     def state(self) -> dict[str, Any]:
-        return {"vocabulary": self.pieces.vocabulary}
+        return {"unknown": self.pieces.unknown, "vocabulary": self.pieces.vocabulary}

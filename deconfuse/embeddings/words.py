@@ -45,4 +45,4 @@ class Words(Embedding):
         return padded([[ids.get(word, UNKNOWN) for word in split(text)] for text in values], self.longest)
 
     def state(self) -> dict[str, Any]:
-        return {"vocabulary": FIRST + len(self.words), "words": self.words}
+        return {"unknown": UNKNOWN, "vocabulary": FIRST + len(self.words), "words": self.words}

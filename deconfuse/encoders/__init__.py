@@ -6,7 +6,7 @@ frames (B, T, F), token ids (B, T).
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -36,6 +36,14 @@ class Encoder(nn.Module, ABC):
 
     layouts: ClassVar[tuple[Layout, ...]]
     """The layouts that the encoder reads."""
+    reconstructs: ClassVar[bool] = False
+    """Whether `out` has a `reconstruction`, of the shape of `x`."""
+
+    @classmethod
+    def check(cls, spec: Spec | None, width: int, **options: Any) -> None:
+        """Raise UserError where options cannot be had at a width or for a spec (None as long as it is not known): this is asked before
+        any data is there, and must cost next to nothing."""
+        return
 
     @abstractmethod
     def forward(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
@@ -47,7 +55,8 @@ class Encoder(nn.Module, ABC):
                 beyond has no influence, but where a sound is read as a picture of a fixed window, its silent end included.
 
         Returns:
-            The tokens, and `out`: `mask` (B, L), which tokens are valid; `grid` (H', W') where tokens lie on a grid, row by row.
+            The tokens, and `out`: `mask` (B, L), which tokens are valid; `grid` (H', W') where tokens lie on a grid, row by row;
+            `reconstruction`, `x` as given back by an encoder that `reconstructs`.
         """
 
 

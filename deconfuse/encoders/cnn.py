@@ -1,7 +1,7 @@
 """Convolutional network for pictures, and for sounds as pictures of time and frequency."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from jaxtyping import Float, Int
 from pydantic import Field
@@ -47,6 +47,12 @@ class Cnn(Encoder):
         pooled = len(channels) if pools is None else pools
         self.blocks = nn.Sequential(*(block(a, b, norm, padding, place < pooled) for place, (a, b) in enumerate(pairs)))
         self.tokens = GridTokens(map_shape(self.blocks, spec), width, grid, activation)
+
+    @classmethod
+    def check(cls, spec: Spec | None, width: int, **options: Any) -> None:
+        if spec is not None:
+            # the blocks alone can be too many; a width of 1 keeps the rest small
+            cls(spec, 1, **options)
 
     def forward(self, x: Float[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         return self.tokens(self.blocks(picture(x)))

@@ -15,13 +15,14 @@ from deconfuse.encoders._grid import Activation, Grid, GridTokens, channels_of, 
 class Ddnet(Encoder):
     """DDNet: conv 3 - 32 - 64 - 128 and transposed conv 128 - 64 - 32 - 3, all 3x3 stride 2, with ReLU between them.
 
-    What comes out lies in the space of the input, at its size: `out["reconstruction"]`, to be compared with the input (as the
-    encoder was given it) by the loss of an auto-encoder. Tokens are made of it alone, so every layer learns from labels, too.
+    What comes out lies in the space of the input, at its size: `out["reconstruction"]`, which `train.reconstruction` compares with
+    the input by the loss of an auto-encoder. Tokens are made of it alone, so every layer learns from labels, too.
     `grid: 1` is the classifier over the mean of each of the input's channels, for 10 classes at width 10 with 186,411
     parameters on three channels; a grey picture leaves it a single number, so by default the whole map is flattened.
     """
 
     layouts = ("image", "frames")
+    reconstructs = True
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Transformer for texts, and for sounds as sequences of frames."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -40,8 +40,7 @@ class Transformer(Encoder):
         ] = "class",
     ) -> None:
         super().__init__()
-        if width % heads:
-            raise UserError(f"encoder `transformer`: {heads} heads do not divide the width {width}; change `heads` or the model's `width`")
+        self.check(spec, width, heads=heads)
         is_tokens = spec.layout == "tokens"
         self.embed = nn.Embedding(spec.vocabulary, width, padding_idx=0) if is_tokens else nn.Linear(spec.shape[-1], width)
         self.class_token = nn.Parameter(torch.randn(width) * 0.02) if pool == "class" else None
@@ -52,6 +51,13 @@ class Transformer(Encoder):
             self.register_buffer("positions", sinusoids(spec.shape[0], width), persistent=False)
         self.layers = nn.ModuleList(Layer(width, heads, expansion) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
+
+    @classmethod
+    def check(cls, spec: Spec | None, width: int, **options: Any) -> None:
+        if width % options["heads"]:
+            raise UserError(
+                f"encoder `transformer`: {options['heads']} heads do not divide the width {width}; change `heads` or the model's `width`"
+            )
 
     def forward(self, x: Shaped[Tensor, "B T ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         mask = valid(length, x, x.shape[1])

@@ -37,6 +37,10 @@ class Train(Strict):
     class's yes as much as its no; the validation loss that chooses the epoch stays unweighted."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability mass spread over all classes (Szegedy et al. 2016), of a binary cross-entropy over yes and no."""
+    reconstruction: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """Weight in the loss of the mean squared error between what an encoder such as `ddnet` was given and what it gives back, in units of
+    the variance over the train split; it counts in the validation loss that chooses the epoch, too. At 1000 the encoder is as good as an
+    auto-encoder (Hinton & Salakhutdinov 2006), while `adam` and `adamw` still train the linear maps after it on the labels."""
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability that a modality of a sample is hidden in training, never the last one present (Neverova et al. 2015)."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -83,7 +83,7 @@ def textual(value: Any) -> Cell:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return joined([textual(part) for part in value])
+        return joined([nested(part) if isinstance(part, list) else textual(part) for part in value])
     return value if isinstance(value, str) else nested(value)
 
 
