@@ -95,7 +95,8 @@ def trainable(settings: Train, task: str, key: str) -> None:
 def layout(name: str, embedding: str, kinds: dict[str, str], path: Path) -> str:
     """The layout that an entry of `embed:` gives."""
     if name not in kinds:
-        raise UserError(f"{path}: embed.{name}: the data has no modality {name!r}; it has: {', '.join(kinds)}")
+        known = f"{', '.join(kinds)} (data.columns.modalities says which columns are)"
+        raise UserError(f"{path}: embed.{name}: the data has no modality {name!r}; it has: {known}")
     given = part("embeddings", embedding).layouts
     if kinds[name] not in given:
         raise UserError(f"{path}: embed.{name}: {embedding!r} reads {' or '.join(given)}, but {name!r} is {kinds[name]}")

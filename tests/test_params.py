@@ -47,7 +47,7 @@ def test_the_defaults_are_valid() -> None:
         ("models.image_cnn.encoders.image.grid", True, ["encoders.image.grid", "found True", "integer"]),
         ("models.image_cnn.encoders.image", "lstm", ["models.image_cnn.encoders.image", "'lstm' reads tokens or frames", "embed.image"]),
         ("models.image_cnn.encoders.image.padding", "valid", ["models.image_cnn.encoders.image", "too small"]),
-        ("models.audio_cnn.encoders.audio", {"name": "transformer", "heads": 5}, ["models.audio_cnn.encoders.audio", "5 heads do not divide"]),
+        ("models.audio_cnn.encoders.audio", {"name": "transformer", "heads": 5}, ["audio_cnn.encoders.audio", "5 heads do not divide"]),
         ("models.image_cnn.train.reconstruction", 1.0, ["models.image_cnn.train.reconstruction", "ddnet"]),
         ("models.image_cnn.encoders", {}, ["models.image_cnn.encoders", "at least 1"]),
         ("models.image_cnn.encoders", {"picture": "cnn"}, ["encoders.picture", "no modality 'picture'", "audio, image, text, video"]),

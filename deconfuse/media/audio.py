@@ -63,7 +63,9 @@ def from_file(file: FileIO, options: Options) -> tuple[Float32[np.ndarray, "S C"
     except soundfile.LibsndfileError as error:
         # code 1: the format is not known
         if error.code != 1:
-            raise ValueError(error.error_string) from None
+            # said of an MP3 that ends in its first frames; the file is there
+            absent = error.error_string.startswith("File does not exist")
+            raise ValueError("it is cut short or damaged at its beginning" if absent else error.error_string) from None
     # FFmpeg knows more formats, and reads on where a recorder that crashed left a length of 0
     from deconfuse.media import soundtrack
 

@@ -25,6 +25,9 @@ BEGINNINGS = (
     (rb"[\t\n\r -~]+$", "it looks like text"),
 )
 
+LONGEST = 300
+"""Letters shown of a name, which may be a whole text in the wrong column."""
+
 
 @contextmanager
 def opened(cell: str, media: Path) -> Generator[FileIO]:
@@ -56,8 +59,9 @@ def reason(cell: str, what: str, error: object, file: FileIO) -> MediaError:
 
 
 def shown(text: str) -> str:
-    """Text that can be written as UTF-8 and on one line: file names may hold bytes that are no text."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    """Text as it can be written as UTF-8 and on one line, the first of very much: file names may hold bytes that are no text."""
+    start = text if len(text) <= LONGEST else text[:LONGEST] + "\N{HORIZONTAL ELLIPSIS}"
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in start)
 
 
 def regular(cell: str, media: Path) -> Path:

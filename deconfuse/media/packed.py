@@ -39,6 +39,7 @@ def row(named: re.Match[str], media: Path, dtype: str, axes: tuple[int, ...]) ->
 def mapped(path: Path, cell: str, time: int, size: int) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # noqa: BLE001  a damaged header raises anything from SyntaxError to TokenError
+    except Exception:  # noqa: BLE001  a damaged header raises anything from SyntaxError to TokenError
         with path.open("rb", buffering=0) as file:
-            raise reason(cell, "array", error, file) from None
+            # not NumPy's words, which advise to unpickle it
+            raise reason(cell, "array", "it is no plain array of numbers, or cut short", file) from None
