@@ -36,8 +36,7 @@ class Measure:
     """Whether it is a share in 0..1, shown in percent; else a number in the labels' unit."""
     less_is_better: bool
     right: str
-    """What the gallery says of rows that all models have right."""
-    wrong: str
+    """What the gallery says that every fusion, or else every model, does on a row."""
     terms: Callable[[pd.DataFrame, Schema], np.ndarray]
     """What each test row adds to the sums (N, F) that the figure is made of."""
     figure: Callable[[np.ndarray], np.ndarray]
@@ -110,8 +109,7 @@ ALL = (
         " nats",
         is_share=True,
         less_is_better=False,
-        right="Every fusion has it right",
-        wrong="Not every fusion has it right",
+        right="has it right",
         terms=right,
         figure=ratio,
     ),
@@ -125,8 +123,7 @@ ALL = (
         " nats",
         is_share=True,
         less_is_better=False,
-        right="Every fusion has all its classes right",
-        wrong="Not every fusion has all its classes right",
+        right="has all its classes right",
         terms=overlap,
         figure=ratio,
     ),
@@ -140,8 +137,7 @@ ALL = (
         "",
         is_share=False,
         less_is_better=True,
-        right="Every fusion is off by no more than its RMSE",
-        wrong="Not every fusion is off by no more than its RMSE",
+        right="is off by no more than its RMSE",
         terms=squared,
         figure=lambda sums: np.sqrt(ratio(sums)),
     ),

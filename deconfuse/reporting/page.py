@@ -51,6 +51,7 @@ def page(results: list[Result], options: Report, root: Path) -> str:
             leaderboard=charts.leaderboard(results),
             curves={result.name: charts.curves(result) for result in results},
             mistakes={result.name: chart for result in results if (chart := charts.mistakes(result, schema["classes"])) is not None},
+            judges="model" if all(result.single for result in results) else "fusion",
             right=right,
             wrong=wrong,
             shared=shared,
