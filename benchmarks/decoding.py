@@ -18,9 +18,9 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import corpus, plain
-from deconfuse.decoding import Sample, decoded
 from deconfuse.manifest import Place, Row
 from deconfuse.params.preprocess import Audio, Image, Preprocess, Video
+from deconfuse.preparing.decoding import Sample, decoded
 
 OPTIONS = Preprocess(
     image=Image(height=64, width=64, channels=3), audio=Audio(rate=16000, seconds=2), video=Video(frames=8, height=64, width=64, channels=3)

@@ -17,7 +17,7 @@ from deconfuse.obtaining import obtain
 from deconfuse.params import read as read_params
 from deconfuse.params.data import Data
 from deconfuse.params.preprocess import Preprocess
-from deconfuse.preparation import prepare
+from deconfuse.preparing.prepare import prepare
 
 UNITS = {"width": "px wide", "height": "px high", "rate": "Hz"}
 LONGEST = 30

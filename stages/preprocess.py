@@ -14,7 +14,7 @@ from deconfuse.errors import command
 from deconfuse.files import whole
 from deconfuse.params import read as read_params
 from deconfuse.params.preprocess import Preprocess
-from deconfuse.preparation import prepare
+from deconfuse.preparing.prepare import prepare
 
 RAW, PREPARED = Path("data/raw"), Path("data/prepared")
 

@@ -251,7 +251,7 @@ def test_the_decoders_write_nothing_themselves(tmp_path: Path) -> None:
     content = (tmp_path / "a.mp3").read_bytes()
     (tmp_path / "a.mp3").write_bytes(content[: len(content) // 2])
     code = (
-        "from pathlib import Path; from deconfuse.decoding import decode_cell; from deconfuse.manifest import Place; "
+        "from pathlib import Path; from deconfuse.preparing.decoding import decode_cell; from deconfuse.manifest import Place; "
         "from deconfuse.params.preprocess import Decoding; import sys\n"
         "try: decode_cell('a.mp3', Place('audio', sys.argv[1]), Decoding())\nexcept Exception as error: print(error, file=sys.stderr)"
     )

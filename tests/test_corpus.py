@@ -29,7 +29,7 @@ from deconfuse.obtaining import obtain
 from deconfuse.params import check
 from deconfuse.params.data import Data
 from deconfuse.params.preprocess import Preprocess
-from deconfuse.preparation import prepare
+from deconfuse.preparing.prepare import prepare
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 120

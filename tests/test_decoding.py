@@ -13,10 +13,10 @@ import pytest
 import soundfile
 from PIL import Image
 
-from deconfuse import decoding
-from deconfuse.decoding import Sample, decoded
 from deconfuse.manifest import Place, Rejected, Row
 from deconfuse.params.preprocess import Audio, Preprocess
+from deconfuse.preparing import decoding
+from deconfuse.preparing.decoding import Sample, decoded
 
 OPTIONS = Preprocess(audio=Audio(rate=8000, seconds=0.2))
 
@@ -115,7 +115,7 @@ def own_children() -> set[int]:
 KILLER = """
 import os, signal, sys
 from pathlib import Path
-from deconfuse import decoding
+from deconfuse.preparing import decoding
 from deconfuse.errors import command
 from deconfuse.manifest import Place, Row
 from deconfuse.params.preprocess import Preprocess
@@ -158,7 +158,7 @@ def test_an_interrupt_ends_it_at_once(whole_group: bool) -> None:
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-from deconfuse.decoding import decoded
+from deconfuse.preparing.decoding import decoded
 from deconfuse.manifest import Place, Row
 from deconfuse.params.preprocess import Audio, Image, Preprocess
 folder = sys.argv[1]

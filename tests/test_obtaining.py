@@ -16,7 +16,7 @@ from deconfuse.obtaining import kinds, obtain
 from deconfuse.params import check
 from deconfuse.params.data import Data
 from deconfuse.params.preprocess import Preprocess
-from deconfuse.preparation import prepare
+from deconfuse.preparing.prepare import prepare
 
 ROWS = 60
 OPTIONS = check({"image": {"height": 8, "width": 8}, "workers": 1}, Preprocess)

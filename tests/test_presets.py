@@ -17,8 +17,8 @@ from deconfuse.encoders import Encoder
 from deconfuse.lookup import part
 from deconfuse.model import Model
 from deconfuse.params import check, load
+from deconfuse.preparing.writing import form
 from deconfuse.reconstruction import check as check_reconstruction
-from deconfuse.splits import form
 from deconfuse.validation import Params, validate
 
 torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from deconfuse.lookup import part
 from deconfuse.manifest import SPLITS, Row
 from deconfuse.params import check
 from deconfuse.params.preprocess import Preprocess
-from deconfuse.splitting import divide
+from deconfuse.preparing.splitting import divide
 from deconfuse.verdict import stop
 
 CLASSES = part("tasks", "single_label")()

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from deconfuse.build import build
 from deconfuse.dataset import Dataset
 from deconfuse.errors import UserError
+from deconfuse.guards import TrainingError
 from deconfuse.model import Model
 from deconfuse.optimisation import factor, l1, matrices, optimizer
 from deconfuse.params import check as check_params
@@ -21,7 +22,7 @@ from deconfuse.params.models import Model as Entry
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.reconstruction import squared_errors
 from deconfuse.tasks._losses import balanced, cross_entropy
-from deconfuse.training import Fitted, Recipe, TrainingError, assess, fit, hide, mean, order, stream
+from deconfuse.training import Recipe, State, assess, fit, hide, mean, order, stream
 
 torch.set_num_threads(1)
 
@@ -94,7 +95,7 @@ def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
     return all(torch.equal(one[name], two[name]) for name in one)
 
 
-def disturbed() -> Fitted:
+def disturbed() -> State:
     """A training during which something else draws numbers."""
     model = net()
 
@@ -239,7 +240,7 @@ def test_a_frozen_parameter_is_left_alone() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_training() -> None:
-    with pytest.raises(TrainingError, match="training loss of epoch 1 is nan; a lower learning_rate"):
+    with pytest.raises(TrainingError, match="training loss of epoch 1, step 1 is nan; a lower learning_rate"):
         trained(loss=lambda logits, label: logits.sum() * math.nan)
 
 
