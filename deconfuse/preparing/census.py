@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from deconfuse.decoding import Sample
 from deconfuse.manifest import SPLITS, Rejected, Row
+from deconfuse.preparing.decoding import Sample
 from deconfuse.verdict.contents import Contents
 
 

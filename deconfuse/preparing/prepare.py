@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from deconfuse.census import Census, reasons
-from deconfuse.decoding import decoded
 from deconfuse.errors import UserError
 from deconfuse.files import digest_files, read_json, write_json
 from deconfuse.manifest import SPLITS, Rejected, Row, places, read, read_rejected, write_rejected
 from deconfuse.params.preprocess import Preprocess
-from deconfuse.splits import Writer, form
-from deconfuse.splitting import divide
+from deconfuse.preparing.census import Census, reasons
+from deconfuse.preparing.decoding import decoded
+from deconfuse.preparing.splitting import divide
+from deconfuse.preparing.writing import Writer, form
 from deconfuse.tasks import LabelError
 from deconfuse.tasks._auto import Resolved, resolve
 from deconfuse.verdict import stop, warnings

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deconfuse.errors import UserError
-from deconfuse.grouping import by_groups, groups, refuse_crossing, refuse_empty
 from deconfuse.manifest import SPLITS, Row
 from deconfuse.params.preprocess import Preprocess
+from deconfuse.preparing.grouping import by_groups, groups, refuse_crossing, refuse_empty
 from deconfuse.tasks import Task
 
 BINS = 10
