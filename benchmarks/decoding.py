@@ -30,7 +30,7 @@ OPTIONS = Preprocess(
 def ours(kind: str, files: list[Path], workers: int | None) -> None:
     options = OPTIONS.model_copy(update={"workers": workers})
     rows = [Row(line, str(line), "", "", {"medium": str(path)}) for line, path in enumerate(files, 1)]
-    for row, found in decoded(rows, {"medium": Place(kind)}, options):
+    for row, found in decoded(rows, len(rows), {"medium": Place(kind)}, options):
         if not isinstance(found, Sample):
             raise AssertionError(f"{row.id}: {found.reason}")
 

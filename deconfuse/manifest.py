@@ -76,8 +76,8 @@ def writing(path: Path, modalities: list[str], others: list[str]) -> Generator[W
         yield Writer(file, modalities, others)
 
 
-def read(path: Path, modalities: list[str]) -> list[Row]:
-    """All rows of a manifest, in its order.
+def stream(path: Path, modalities: list[str]) -> Generator[Row]:
+    """The rows of a manifest one by one, in its order.
 
     Raises UserError where it is missing or was damaged.
     """
@@ -89,7 +89,7 @@ def read(path: Path, modalities: list[str]) -> list[Row]:
             fixed = [header.index(name) for name in FIXED]
             media = {name: header.index(name) for name in modalities}
             others = {name.removeprefix(OTHER): place for place, name in enumerate(header) if name.startswith(OTHER)}
-            return [parsed(fields, len(header), fixed, media, others) for fields in table]
+            yield from (parsed(fields, len(header), fixed, media, others) for fields in table)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
     except (csv.Error, ValueError) as error:

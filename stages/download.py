@@ -11,7 +11,7 @@ source fetches or makes; a user's own media are read where they are.
 from pathlib import Path
 
 from deconfuse.errors import command
-from deconfuse.manifest import read
+from deconfuse.manifest import stream
 from deconfuse.obtaining import kinds, obtain
 from deconfuse.params import read as read_params
 from deconfuse.params.data import Data
@@ -25,7 +25,7 @@ def main() -> None:
     params = validate(kinds(data))
     # DVC keeps this folder between runs: what it holds may already be what is wanted
     obtain(data, RAW)
-    validate_task(params, [row.label for row in read(RAW / "manifest.csv", [])])
+    validate_task(params, [row.label for row in stream(RAW / "manifest.csv", [])])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deconfuse.manifest import Row, read
+from deconfuse.manifest import Row, stream
 
 DATA = Path(os.environ.get("DECONFUSE_DATA") or Path(__file__).resolve().parents[2] / "shared/data")
 
@@ -21,7 +21,7 @@ def of(source: str, folder: Path, limit: int | None = None, options: object = No
     """What a source says of itself, and its rows, made from the real files."""
     folder.mkdir()
     about = importlib.import_module(f"deconfuse.sources.{source}").make(options, folder, limit, str(DATA))
-    return about, read(folder / "manifest.csv", list(about["modalities"]))
+    return about, list(stream(folder / "manifest.csv", list(about["modalities"])))
 
 
 def place(cell: str) -> int:

@@ -59,14 +59,15 @@ def test_the_number_of_processes_does_not_matter(tmp_path: Path, count: int) -> 
     rows = corpus(tmp_path, count)
     if count > 5:
         (tmp_path / "3.png").write_bytes(b"no picture")
-    one, *others = [flat(list(decoded(rows, places(tmp_path), OPTIONS.model_copy(update={"workers": workers})))) for workers in (1, 2, 5)]
+    options = [OPTIONS.model_copy(update={"workers": workers}) for workers in (1, 2, 5)]
+    one, *others = [flat(list(decoded(rows, len(rows), places(tmp_path), option))) for option in options]
     assert [row for row, _ in one] == rows
     assert others == [one, one]
     assert [row.id for row, found in one if isinstance(found, Rejected)] == (["r3"] if count > 5 else [])
 
 
 def test_no_rows(tmp_path: Path) -> None:
-    assert list(decoded([], places(tmp_path), OPTIONS)) == []
+    assert list(decoded([], 0, places(tmp_path), OPTIONS)) == []
 
 
 def test_what_is_missing_and_what_is_wrong(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_what_is_missing_and_what_is_wrong(tmp_path: Path) -> None:
         Row(5, "gone", "", "a", {"picture": "1.png", "sound": "9.wav", "text": "x"}),
         Row(6, "nul", "", "a", {"picture": "1.png", "sound": "1.wav", "text": "x\0"}),
     ]
-    found = {row.id: found for row, found in decoded(rows, places(tmp_path), OPTIONS)}
+    found = {row.id: found for row, found in decoded(rows, len(rows), places(tmp_path), OPTIONS)}
     assert isinstance(found["whole"], Sample) and all(found["whole"].cells.values())
     assert isinstance(found["part"], Sample) and {name for name, cell in found["part"].cells.items() if cell} == {"text"}
     assert found["none"] == Rejected(4, "none", "", "no modality is there: every cell is empty")
@@ -89,7 +90,7 @@ def test_what_is_missing_and_what_is_wrong(tmp_path: Path) -> None:
 def test_a_slow_reader_finds_few_rows_decoded(tmp_path: Path) -> None:
     """Files that are taken away while the reader waits are seen to be gone, but for the chunks in flight."""
     rows = corpus(tmp_path, 400)
-    found = decoded(rows, places(tmp_path), OPTIONS.model_copy(update={"workers": 2}))
+    found = decoded(rows, len(rows), places(tmp_path), OPTIONS.model_copy(update={"workers": 2}))
     assert isinstance(next(found)[1], Sample)
     time.sleep(1.5)
     for path in tmp_path.glob("*.png"):
@@ -99,7 +100,7 @@ def test_a_slow_reader_finds_few_rows_decoded(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_reader_ends_the_processes(tmp_path: Path) -> None:
-    found = decoded(corpus(tmp_path, 100), places(tmp_path), OPTIONS.model_copy(update={"workers": 2}))
+    found = decoded(corpus(tmp_path, 100), 100, places(tmp_path), OPTIONS.model_copy(update={"workers": 2}))
     next(found)
     children = own_children()
     assert children
@@ -130,7 +131,7 @@ def decode(row, places, options):
     return inner(row, places, options)
 decoding.decode = decode
 rows = [Row(place + 2, f"r{place}", "", "a", {"text": f"text {place}"}) for place in range(100)]
-command(lambda: print(sum(1 for _ in decoding.decoded(rows, {"text": Place("text")}, Preprocess(workers=2)))))
+command(lambda: print(sum(1 for _ in decoding.decoded(rows, len(rows), {"text": Place("text")}, Preprocess(workers=2)))))
 """
 
 
@@ -166,7 +167,7 @@ places = {"picture": Place("image", folder), "sound": Place("audio", folder), "t
 rows = [Row(n, str(n), "", "a", {"picture": f"{n % 20}.png", "sound": f"{n % 20}.wav", "text": "x"}) for n in range(int(sys.argv[2]))]
 # 150 kB and 96 kB a row: all of them would be 500 MB
 options = Preprocess(workers=2, image=Image(height=224, width=224, channels=3), audio=Audio(rate=48000, seconds=1))
-count = sum(1 for _ in decoded(rows, places, options))
+count = sum(1 for _ in decoded(rows, len(rows), places, options))
 print(json.dumps([count, *(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))]))
 """
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from deconfuse import check as checking
 from deconfuse.errors import UserError
-from deconfuse.manifest import read, read_rejected
+from deconfuse.manifest import read_rejected, stream
 from deconfuse.obtaining import kinds, obtain
 from deconfuse.params import check
 from deconfuse.params.data import Data
@@ -67,7 +67,7 @@ def test_media_are_read_where_they_are(own: Path) -> None:
     assert sorted(path.name for path in Path("data/raw").rglob("*")) == ["manifest.csv", "rejected.csv", "source.json"]
     about = json.loads(Path("data/raw/source.json").read_text())
     assert about["modalities"]["left_image"] == {"kind": "image", "media": "../mine"} and about["name"] == "mine/table.csv"
-    rows = read(Path("data/raw/manifest.csv"), ["caption", "left_image", "right_image"])
+    rows = list(stream(Path("data/raw/manifest.csv"), ["caption", "left_image", "right_image"]))
     assert [row.id for row in rows] == [f"{i:03}" for i in range(ROWS)]
     assert rows[2].label == "None" and rows[5].cells["right_image"] == "" and rows[7].others["speaker"] == "s1"
     assert rows[0].line == 2
@@ -83,10 +83,10 @@ def test_what_is_there_already_is_not_made_again(own: Path) -> None:
         file.write("new,cat,media/left0.png,,hello,s0\n")
     obtain(data(), raw)
     second = raw.stat().st_ino
-    assert second != first and len(read(raw / "manifest.csv", [])) == ROWS + 1
+    assert second != first and len(list(stream(raw / "manifest.csv", []))) == ROWS + 1
     (raw / "manifest.csv").write_text("spoiled")
     obtain(data(), raw)
-    assert len(read(raw / "manifest.csv", [])) == ROWS + 1
+    assert len(list(stream(raw / "manifest.csv", []))) == ROWS + 1
 
 
 def test_a_table_that_is_refused_leaves_what_was_there(own: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_table_that_is_refused_leaves_what_was_there(own: Path) -> None:
 
 def test_a_limit_takes_rows_of_every_class(own: Path) -> None:
     obtain(data(limit=9), Path("data/raw"))
-    labels = [row.label for row in read(Path("data/raw/manifest.csv"), [])]
+    labels = [row.label for row in stream(Path("data/raw/manifest.csv"), [])]
     assert sorted(labels) == sorted(["cat", "dog", "None"] * 3)
 
 

@@ -20,7 +20,7 @@ from web import good, serving
 
 from deconfuse.errors import UserError
 from deconfuse.lookup import names
-from deconfuse.manifest import read
+from deconfuse.manifest import stream
 from deconfuse.sources import _fetch, _idx, ag_news, cifar10, easy_vqa, fashion_mnist
 
 
@@ -59,7 +59,7 @@ def small_set(folder: Path) -> tuple[dict[str, _fetch.File], dict[str, np.ndarra
 def test_an_idx_set(tmp_path: Path) -> None:
     files, arrays = small_set(tmp_path)
     _idx.make(files, ["a", "b", "c"], tmp_path, None, str(tmp_path))
-    rows = read(tmp_path / "manifest.csv", ["image"])
+    rows = list(stream(tmp_path / "manifest.csv", ["image"]))
     np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), np.concatenate([arrays["train"], arrays["test"]]))
     assert [row.cells["image"] for row in rows] == [f"images.npy#{number}" for number in range(30)]
     assert [row.split for row in rows] == ["train"] * 20 + ["test"] * 10
@@ -70,7 +70,7 @@ def test_an_idx_set(tmp_path: Path) -> None:
 def test_a_limit_leaves_rows_as_they_are(tmp_path: Path) -> None:
     files, arrays = small_set(tmp_path)
     _idx.make(files, ["a", "b", "c"], tmp_path, 13, str(tmp_path))
-    rows, images = read(tmp_path / "manifest.csv", ["image"]), np.load(tmp_path / "images.npy")
+    rows, images = list(stream(tmp_path / "manifest.csv", ["image"])), np.load(tmp_path / "images.npy")
     assert len(rows) == len(images) == 13
     assert set(Counter((row.split, row.label) for row in rows)) == {(split, label) for split in arrays for label in "abc"}
     for row in rows:
@@ -142,7 +142,7 @@ def test_cifar10_in_its_binary_form(tmp_path: Path) -> None:
     cifar10._records(
         archive(tmp_path / "c.tgz", {"cifar-10-batches-bin/readme.html": b"x", **dict(reversed(batches.items()))}), tmp_path, None
     )
-    rows = read(tmp_path / "manifest.csv", ["image"])
+    rows = list(stream(tmp_path / "manifest.csv", ["image"]))
     np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), pixels.reshape(-1, 32, 32, 3))
     assert [row.label for row in rows] == [cifar10.CLASSES[label] for label in labels.ravel()]
     assert Counter(row.split for row in rows) == {"train": 20, "test": 4}
@@ -204,7 +204,7 @@ def test_easy_vqa_from_the_public_archive(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(easy_vqa, "ARCHIVE", easy_vqa.ARCHIVE._replace(addresses=(f"{address}/small",), content=content))
         about = easy_vqa.make(None, tmp_path)
     assert "notes" not in about
-    rows, images = read(tmp_path / "manifest.csv", ["image", "text"]), np.load(tmp_path / "images.npy")
+    rows, images = list(stream(tmp_path / "manifest.csv", ["image", "text"])), np.load(tmp_path / "images.npy")
     assert [(row.id, row.split, row.label, row.cells["text"]) for row in rows] == [
         ("train_0", "train", "red", "what colour?"),
         ("train_1", "train", "no", "is it red?"),
@@ -237,7 +237,7 @@ def test_ag_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(**ways) as (address, _):
         news(monkeypatch, address, content)
         ag_news.make(None, tmp_path)
-    rows = read(tmp_path / "manifest.csv", ["text"])
+    rows = list(stream(tmp_path / "manifest.csv", ["text"]))
     assert [(row.id, row.split, row.label, row.cells["text"]) for row in rows] == [
         ("train_000001", "train", "Business", 'Up, "up" Shares\nrose \\ again'),
         ("train_000002", "train", "World", "None NA"),

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -34,11 +34,12 @@ Found = tuple[Row, Sample | Rejected]
 Work = Callable[[list[Row]], list[Sample | Rejected]]
 
 
-def decoded(rows: Sequence[Row], places: dict[str, Place], options: Preprocess) -> Iterator[Found]:
+def decoded(rows: Iterable[Row], total: int, places: dict[str, Place], options: Preprocess) -> Iterator[Found]:
     """Rows with what their cells hold, in order, decoded in parallel.
 
     Args:
-        rows: of the manifest.
+        rows: of the manifest, read as they are needed.
+        total: how many they are.
         places: modality -> what its cells are, and where their relative paths start.
         options: the `preprocess:` section; the result does not depend on `workers`.
 
@@ -47,12 +48,13 @@ def decoded(rows: Sequence[Row], places: dict[str, Place], options: Preprocess) 
     # the task's options are of a type made at run time, which cannot be sent to another process
     needed = Decoding(image=options.image, audio=options.audio, video=options.video)
     work = partial(decode_rows, places=places, options=needed)
-    workers = min(options.workers or os.cpu_count() or 1, len(rows))
+    workers = min(options.workers or os.cpu_count() or 1, total)
     # a small table, too, keeps all of them busy
-    size = max(1, min(CHUNK, len(rows) // (4 * workers))) if workers else CHUNK
-    chunks = (list(rows[start : start + size]) for start in range(0, len(rows), size))
+    size = max(1, min(CHUNK, total // (4 * workers))) if workers else CHUNK
+    left = iter(rows)
+    chunks = iter(lambda: list(islice(left, size)), [])
     found = in_turn(chunks, work) if workers <= 1 else in_parallel(chunks, work, workers)
-    yield from progress(found, label="decode", total=len(rows), unit="row")
+    yield from progress(found, label="decode", total=total, unit="row")
 
 
 def in_turn(chunks: Iterable[list[Row]], work: Work) -> Iterator[Found]:

@@ -1,6 +1,9 @@
 """From `data/raw` and its media to one array a modality and split, and a verdict on what was found."""
 
+import sys
 from contextlib import ExitStack
+from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ import numpy as np
 
 from deconfuse.errors import UserError
 from deconfuse.files import digest_files, read_json, write_json
-from deconfuse.manifest import SPLITS, Rejected, Row, places, read, read_rejected, write_rejected
+from deconfuse.manifest import SPLITS, Rejected, Row, places, read_rejected, stream, write_rejected
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.census import Census, reasons
 from deconfuse.preparing.decoding import decoded
@@ -34,22 +37,30 @@ def prepare(raw: Path, options: Preprocess, folder: Path | None) -> dict[str, An
         The summary: what the data set holds, and what was noticed. Raises UserError where nothing can be learnt from it.
     """
     source, where = read_json(raw / "source.json"), places(raw)
-    rows, rejected = read(raw / "manifest.csv", list(where)), read_rejected(raw / "rejected.csv")
+    table, rejected = partial(stream, raw / "manifest.csv", list(where)), read_rejected(raw / "rejected.csv")
+    # cells may be long: they are read again when they are decoded
+    rows = [outline(row, options.group_by) for row in table()]
     kinds = {name: place.kind for name, place in where.items()}
     total = len(rows) + len(rejected)
     chosen = resolve(options.task, [row.label for row in rows])
     classes = chosen.task.classes([row.label for row in rows])
-    rows, targets = labelled(rows, chosen, classes, rejected)
+    targets = aimed(rows, chosen, classes, rejected)
+    usable = [target is not None for target in targets]
+    rows = list(compress(rows, usable))
     if not rows:
         # else wait: a person wants to hear of what is wrong with the media at the same time
         enough(total, rejected, 0)
     divided = divide(rows, options, chosen.task)
     stop([row.label for row in rows], divided.splits, chosen.task)
+    count = len(rows)
+    # their room is for what is found in them
+    del rows
     census = Census(kinds)
     with ExitStack() as stack:
         writers = {} if folder is None else {split: Writer(folder / split, kinds, options, stack) for split in SPLITS}
-        pairs = zip(divided.splits, targets, strict=True)
-        for (row, found), (split, target) in zip(decoded(rows, where, options), pairs, strict=True):
+        pairs = zip(divided.splits, compress(targets, usable), strict=True)
+        found_rows = decoded(compress(table(), usable), count, where, options)
+        for (row, found), (split, target) in zip(found_rows, pairs, strict=True):
             if isinstance(found, Rejected):
                 rejected.append(found)
                 continue
@@ -86,17 +97,25 @@ def prepare(raw: Path, options: Preprocess, folder: Path | None) -> dict[str, An
     return summary
 
 
-def labelled(rows: list[Row], chosen: Resolved, classes: list[str], rejected: list[Rejected]) -> tuple[list[Row], list[Any]]:
-    """The rows whose labels are labels of the task, and their targets; the others join `rejected`."""
+def outline(row: Row, group_by: str | None) -> Row:
+    """A row without its cells, but for the group's."""
+    every = row.others | row.cells if group_by else {}
+    # a column that is not there is named beside those that are
+    kept = {group_by: every[group_by]} if group_by in every else dict.fromkeys(every, "")
+    return Row(row.line, row.id, row.split, sys.intern(row.label), {}, kept)
+
+
+def aimed(rows: list[Row], chosen: Resolved, classes: list[str], rejected: list[Rejected]) -> list[Any]:
+    """The target of each row; None where its label is none of the task's, and the row joins `rejected`."""
     order = {label: place for place, label in enumerate(classes)}
-    good, targets = [], []
+    targets = []
     for row in rows:
         try:
             targets.append(chosen.task.target(row.label, order))
-            good.append(row)
         except LabelError as reason:
+            targets.append(None)
             rejected.append(Rejected(row.line, row.id, "label", str(reason)))
-    return good, targets
+    return targets
 
 
 def schema(folder: Path, source: dict, kinds: dict[str, str], options: Preprocess, task: dict[str, Any]) -> dict[str, Any]:
