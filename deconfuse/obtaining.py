@@ -76,12 +76,15 @@ def of_table(data: Data, folder: Path) -> dict[str, Any]:
     """The user's own data set; media stay where they are."""
     found = read_table(data, folder)
     rejected: list[Rejected] = []
+    watched, strangers = Path(data.files).resolve(), 0
+    media = {modality: place.media for modality, place in found.modalities.items() if place.media and Path(place.media) != folder}
     with writing(folder / "manifest.csv", list(found.modalities), found.others) as manifest:
         for row in limited(found.rows, data.limit):
             if isinstance(row, Rejected):
                 rejected.append(row)
             else:
                 manifest.add(row)
+                strangers += any(outside(row.cells[modality], start, watched) for modality, start in media.items())
     write_rejected(folder / "rejected.csv", rejected)
     # media that came inside the table lie beside the manifest, wherever that is moved to
     places = {name: Place(place.kind, "" if Path(place.media) == folder else place.media) for name, place in found.modalities.items()}
@@ -94,8 +97,20 @@ def of_table(data: Data, folder: Path) -> dict[str, Any]:
         "licence": "not stated",
         "citation": "",
         "modalities": {name: asdict(place) for name, place in places.items()},
-        "notes": found.notes,
+        "notes": [*found.notes, *unwatched(strangers, data.files)],
     }
+
+
+def outside(cell: str, start: str, watched: Path) -> bool:
+    """Whether a cell's path leads out of the folder that DVC watches; links are not followed."""
+    # only such a path can
+    if not cell.startswith("/") and ".." not in cell:
+        return False
+    return watched not in Path(os.path.abspath(Path(start, cell))).parents  # noqa: PTH100  resolve() would ask the disk for every row
+
+
+def unwatched(rows: int, files: str) -> list[str]:
+    return [f"{rows:,} rows have media outside data.files ({files}): DVC does not see when these change"] if rows else []
 
 
 def limited(rows: Iterable[Row | Rejected], limit: int | None) -> Iterable[Row | Rejected]:

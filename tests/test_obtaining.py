@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from deconfuse.params.data import Data
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.prepare import prepare
 
+ROOT = str(Path(__file__).parents[1])
 ROWS = 60
 OPTIONS = check({"image": {"height": 8, "width": 8}, "workers": 1}, Preprocess)
 
@@ -98,6 +102,36 @@ def test_a_table_that_is_refused_leaves_what_was_there(own: Path) -> None:
     with pytest.raises(UserError, match="000"):
         obtain(data(), raw)
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == before
+
+
+def test_media_that_dvc_does_not_watch_are_noted(own: Path, tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "elsewhere.png")
+    with (own / "table.csv").open("a") as file:
+        file.write(
+            f"a1,cat,../elsewhere.png,,hello,s0\na2,cat,{tmp_path}/elsewhere.png,,hello,s0\na3,cat,media/../media/left0.png,,hello,s0\n"
+        )
+    obtain(data(), Path("data/raw"))
+    notes = json.loads(Path("data/raw/source.json").read_text())["notes"]
+    assert [note for note in notes if "DVC does not see" in note] == [
+        "2 rows have media outside data.files (../mine): DVC does not see when these change"
+    ]
+
+
+def test_ten_times_the_rows_take_little_more_memory(own: Path) -> None:
+    """The whole of it, in processes of their own: table, manifest, division, decoding, verdict."""
+    # getrusage would count what the test's own process held before it became this one
+    measure = "from deconfuse import check; check.main(); print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    Path("params.yaml").write_text(json.dumps({"data": {"source": "../mine/table.csv", "files": "../mine"}, "preprocess": {"workers": 2}}))
+    peaks = []
+    for rows in (1_000, 10_000):
+        table = [["id", "label", "image", "text"]]
+        write(own / "table.csv", table + [[str(i), "ab"[i % 2], f"media/left{i % ROWS}.png", f"the text of row {i}"] for i in range(rows)])
+        said = subprocess.run(
+            [sys.executable, "-c", measure], capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": ROOT}
+        )
+        peaks.append(int(said.stdout.splitlines()[-1]))
+    print("peak memory in kB:", peaks)
+    assert peaks[1] < 1.3 * peaks[0]
 
 
 def test_a_limit_takes_rows_of_every_class(own: Path) -> None:
