@@ -1,5 +1,6 @@
 """Files written whole or not at all, and digests of what they hold."""
 
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deconfuse.errors import UserError
+
+# no space, a quota, a limit on the size of files
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFullError(UserError):
+    """There is no room for a file; the message says for how many bytes."""
 
 
 @contextmanager
@@ -38,10 +46,24 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole, so that it outlives a power cut, too. Raises DiskFullError; the old content stands then."""
+    try:
+        with whole(path) as temporary, temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            # else the name could reach the disk before the content
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise DiskFullError(f"{path}: the disk is full: {len(content):,} bytes are needed, {free:,} are free ({error.strerror})") from None
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text whole."""
-    with whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+    """Write UTF-8 text whole. Raises DiskFullError."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: object) -> None:

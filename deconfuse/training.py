@@ -1,7 +1,7 @@
 """The training loop.
 
-It imports nothing of the project: the model, the data (anything with `__len__`, `batch(index)` and, of a batch, `inputs`,
-`lengths`, `present`, `label`), the recipe's functions and the function that logs an epoch are passed in.
+Of the project it imports its guards and its state only: the model, the data (anything with `__len__`, `batch(index)` and, of a
+batch, `inputs`, `lengths`, `present`, `label`), the recipe's functions, and what is called after an epoch or a step are passed in.
 """
 
 import math
@@ -13,13 +13,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-Row = dict[str, int | float]
+from deconfuse.guards import TrainingError, Watch, every_parameter_is_optimised, every_parameter_learns, losses_are_finite
+from deconfuse.state import Row, State
+
 Log = Callable[[Row], None]
 VAL_BATCH = 512
-
-
-class TrainingError(Exception):
-    """A model that cannot be trained as it is, with the reason in words."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,8 @@ class Recipe:
     """What `score` is: the history calls it `train_<measure>` and `val_<measure>`."""
     score: Callable[[Tensor, Tensor], Tensor]
     """How good the logits are for each sample's label (B,); logged as the mean of a split."""
+    patience: int | None = None
+    """Epochs in a row without a lower validation loss after which the training ends."""
     modality_dropout: float = 0.0
     """Probability that a modality of a sample is hidden; never the last one present."""
     augment: Callable[[Any, torch.Generator], Any] | None = None
@@ -52,60 +52,79 @@ class Recipe:
     """Sum and number of the errors of reconstruction in the model's `out`, by what is present; needed where their weight is not 0."""
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """What a training leaves."""
-
-    weights: dict[str, Tensor]
-    """The state of the best epoch, on the CPU."""
-    best_epoch: int
-    """The epoch with the lowest validation loss, from 1."""
-
-
-def fit(model: nn.Module, train: Any, val: Any, recipe: Recipe, log: Log) -> Fitted:
+def fit(
+    model: nn.Module,
+    train: Any,
+    val: Any,
+    recipe: Recipe,
+    log: Log,
+    state: State | None = None,
+    pause: Callable[[State], None] = lambda state: None,
+    say: Callable[[str], None] = print,
+) -> State:
     """Train a model, and keep the epoch with the lowest validation loss.
 
     Every random draw derives from (seed, epoch, step), so that neither an interruption nor the number of earlier draws can
-    shift it. `log` is called once an epoch with epoch, learning_rate, train_loss, train_<measure>, val_loss, val_<measure>
-    (means of a sample; the train ones as seen while learning, penalty and reconstruction left out; the val loss is the recipe's plain
-    one) and, where the recipe has a weight for it, val_reconstruction, which then counts with that weight in the lowest loss.
+    shift it.
 
-    Raises TrainingError where a parameter gets no gradient, or a loss is not a number.
+    Args:
+        model: its weights as they were drawn, or as they were when `state` was saved; the same is true of the optimiser.
+        train: the split that it learns from.
+        val: the split that its epoch is chosen on.
+        recipe: how it learns.
+        log: called once an epoch with epoch, learning_rate, train_loss, train_<measure>, val_loss, val_<measure> (means of a sample;
+            the train ones as seen while learning, penalty and reconstruction left out; the val loss is the recipe's plain one) and,
+            where the recipe has a weight for it, val_reconstruction, which then counts with that weight in the lowest loss.
+        state: where to go on; at the start where it is None.
+        pause: called after each step and each epoch, when all is in a state to be saved; it ends the training by raising.
+        say: takes a line for the user, where something is not done as it was asked.
+
+    Raises TrainingError where a parameter would not learn, there is no memory left, or a loss, gradient or weight is no number.
     """
-    best, fitted = math.inf, None
-    for epoch in range(1, recipe.epochs + 1):
-        row = learn(model, train, recipe, epoch)
+    every_parameter_is_optimised(model, recipe.optimizer)
+    state = State() if state is None else state
+    while state.epoch <= recipe.epochs and not is_spent(state, recipe.patience):
+        row = learn(model, train, recipe, state, pause, say)
         row |= assess(model, val, recipe)
         losses_are_finite(row)
         log(row)
-        loss = row["val_loss"] + recipe.reconstruction * row.get("val_reconstruction", 0.0)
-        if loss < best:
-            best, fitted = loss, Fitted(snapshot(model), epoch)
-    if fitted is None:
+        state.close(row, row["val_loss"] + recipe.reconstruction * row.get("val_reconstruction", 0.0), model)
+        pause(state)
+    if not state.weights:
         raise TrainingError("there was no epoch to train")
-    return fitted
+    return state
 
 
-def learn(model: nn.Module, train: Any, recipe: Recipe, epoch: int) -> Row:
-    """One pass over the train split: epoch, learning_rate (the last step's), train_loss, train_<measure>."""
+def is_spent(state: State, patience: int | None) -> bool:
+    """Whether so many epochs in a row have not been better."""
+    return patience is not None and len(state.rows) - state.best_epoch >= patience
+
+
+def learn(model: nn.Module, train: Any, recipe: Recipe, state: State, pause: Callable[[State], None], say: Callable[[str], None]) -> Row:
+    """What is left of a pass over the train split: epoch, learning_rate (the last step's), train_loss, train_<measure>."""
     model.train()
-    steps = math.ceil(len(train) / recipe.batch_size)
-    total = score = 0.0
-    for step, index in enumerate(order(len(train), recipe.seed, epoch).tensor_split(steps)):
-        torch.manual_seed(stream(recipe.seed, epoch, step))
+    watch = Watch(model)
+    epoch, steps = state.epoch, math.ceil(len(train) / recipe.batch_size)
+    parts = order(len(train), recipe.seed, epoch).tensor_split(steps)
+    for step in range(state.step, steps):
         rate = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
         for group in recipe.optimizer.param_groups:
             group["lr"] = rate
-        batch = train.batch(index)
-        loss, logits = descend(model, altered(batch, recipe, epoch, step), recipe, is_first=epoch == 1 and step == 0)
+        batch = train.batch(parts[step])
+        loss, logits = gradient(model, altered(batch, recipe, epoch, step), recipe, state, say)
+        watch(epoch, step, parts[step], loss)
+        recipe.optimizer.step()
         # no float() in here: it would wait for a GPU at every step
-        total += loss * len(index)
-        score += recipe.score(logits, batch.label).sum()
+        state.sums["loss"] = state.sums["loss"] + loss * len(parts[step])
+        state.sums["score"] = state.sums["score"] + recipe.score(logits, batch.label).sum()
+        state.step = step + 1
+        pause(state)
+    watch.settle()
     return {
         "epoch": epoch,
-        "learning_rate": rate,
-        "train_loss": float(total) / len(train),
-        f"train_{recipe.measure}": float(score) / len(train),
+        "learning_rate": recipe.rate(epoch * steps - 1, recipe.epochs * steps),
+        "train_loss": float(state.sums["loss"]) / len(train),
+        f"train_{recipe.measure}": float(state.sums["score"]) / len(train),
     }
 
 
@@ -117,25 +136,55 @@ def altered(batch: Any, recipe: Recipe, epoch: int, step: int) -> Any:
     return recipe.augment(batch, generator)
 
 
-def descend(model: nn.Module, batch: Any, recipe: Recipe, is_first: bool) -> tuple[Float[Tensor, ""], Float[Tensor, "B K"]]:
-    """One step of the optimiser; returns the loss without penalty and reconstruction, and the logits."""
-    logits, out = model(batch.inputs, batch.lengths, hide(batch.present, recipe.modality_dropout))
-    loss = recipe.loss(logits, batch.label)
+def gradient(
+    model: nn.Module, batch: Any, recipe: Recipe, state: State, say: Callable[[str], None]
+) -> tuple[Float[Tensor, ""], Float[Tensor, "B K"]]:
+    """The gradient of one step, in the parameters; returns the loss without penalty and reconstruction, and the logits.
+
+    Where the memory is too small for the batch, it is cut into twice as many pieces, here and from now on, whose gradients are added:
+    the same step, but that batch norm, a dropout's draws and the weights of classes then are those of each piece.
+    """
+    while True:
+        try:
+            return attempt(model, batch, recipe, state)
+        except torch.OutOfMemoryError as error:
+            reason = str(error).splitlines()[0]
+        # not in the handler: while it lasts, the error holds all that the failed attempt has put in memory
+        make_room(len(batch.label), state, reason, say)
+
+
+def make_room(samples: int, state: State, reason: str, say: Callable[[str], None]) -> None:
+    """Cut batches into twice as many pieces. Raises TrainingError where one would be left with a single sample."""
+    if samples // (2 * state.pieces) < 2:
+        raise TrainingError(f"out of memory with {samples // state.pieces} samples at a time: {reason}")
+    state.pieces *= 2
+    torch.cuda.empty_cache()
+    say(f"out of memory: from epoch {state.epoch}, step {state.step + 1} on each batch is learnt in {state.pieces} pieces")
+
+
+def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> tuple[Float[Tensor, ""], Float[Tensor, "B K"]]:
+    """The same, raising torch.OutOfMemoryError."""
+    torch.manual_seed(stream(recipe.seed, state.epoch, state.step))
+    present = hide(batch.present, recipe.modality_dropout)
     recipe.optimizer.zero_grad()
-    # a hidden modality is still given back: its encoder has seen it
-    (loss if recipe.errors is None else loss + recipe.reconstruction * mean(recipe.errors(out, batch.present))).backward()
-    if is_first:
+    samples, losses, answered = len(batch.label), [], []
+    for i in range(state.pieces):
+        rows = slice(samples * i // state.pieces, samples * (i + 1) // state.pieces)
+        piece = batch if state.pieces == 1 else batch.batch(rows)
+        logits, out = model(piece.inputs, piece.lengths, present if piece is batch else {name: x[rows] for name, x in present.items()})
+        loss = recipe.loss(logits, piece.label)
+        # a hidden modality is still given back: its encoder has seen it
+        whole = loss if recipe.errors is None else loss + recipe.reconstruction * mean(recipe.errors(out, piece.present))
+        share = len(piece.label) / samples
+        (whole if share == 1 else whole * share).backward()
+        losses.append(loss.detach() if share == 1 else loss.detach() * share)
+        answered.append(logits.detach())
+    if state.epoch == 1 and state.step == 0:
         # before the penalty, whose gradient reaches every matrix, used or not
         every_parameter_learns(model)
     if recipe.penalty is not None:
         recipe.penalty().backward()
-    recipe.optimizer.step()
-    return loss.detach(), logits.detach()
-
-
-def snapshot(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights on the CPU, in the one memory layout that files know."""
-    return {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
+    return (losses[0], answered[0]) if len(losses) == 1 else (torch.stack(losses).sum(), torch.cat(answered))
 
 
 def stream(seed: int, epoch: int, step: int) -> int:
@@ -159,19 +208,6 @@ def hide(present: dict[str, Bool[Tensor, " B"]], share: float) -> dict[str, Bool
     left = {name: there & (torch.rand(there.shape, device=there.device) >= share) for name, there in present.items()}
     lost = ~torch.stack(list(left.values())).any(0)
     return {name: torch.where(lost, present[name], there) for name, there in left.items()}
-
-
-def every_parameter_learns(model: nn.Module) -> None:
-    """Raise TrainingError where the first gradient left a parameter out."""
-    idle = [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None]
-    if idle:
-        raise TrainingError(f"no gradient reaches {', '.join(idle)}; the model does not use them")
-
-
-def losses_are_finite(row: Row) -> None:
-    for key, words in (("train_loss", "training"), ("val_loss", "validation"), ("val_reconstruction", "validation reconstruction")):
-        if not math.isfinite(row.get(key, 0.0)):
-            raise TrainingError(f"the {words} loss of epoch {row['epoch']} is {row[key]}; a lower learning_rate may help")
 
 
 @torch.inference_mode()

@@ -4,25 +4,31 @@
 
 Reads the train and val splits under `data/embedded/` and `data/prepared/`; params `train` and `models.MODEL`. Writes
 `data/models/MODEL/`: `weights.safetensors` (the epoch with the lowest validation loss), `model.json`, `history.csv` (a row an epoch)
-and, last, `run.json` (identity, times, machine).
+and, last, `run.json` (identity, times, machine). Interrupted, it goes on from `data/checkpoints/MODEL/`, to the same bytes.
 """
 
 import csv
 import hashlib
+import io
+import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save
+from tqdm import tqdm
 
 from deconfuse.augmenting import Augment
 from deconfuse.build import build
+from deconfuse.checkpoints import ROOT as CHECKPOINTS
+from deconfuse.checkpoints import Checkpoints, alone, place
 from deconfuse.dataset import EMBEDDED, PREPARED, Dataset, read
 from deconfuse.device import prepare
-from deconfuse.errors import UserError, command
-from deconfuse.files import digest_json, read_json, remove, whole, write_json
+from deconfuse.errors import Stopped, UserError, command, listening
+from deconfuse.files import digest_json, read_json, remove, write_bytes, write_json, write_text
+from deconfuse.guards import TrainingError
 from deconfuse.identity import code_digest, dvc, environment, git
 from deconfuse.lookup import part
 from deconfuse.model import Model
@@ -33,14 +39,22 @@ from deconfuse.params.train import Train
 from deconfuse.progress import progress
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.reconstruction import squared_errors
+from deconfuse.state import State
 from deconfuse.tasks import Task
-from deconfuse.training import Fitted, Recipe, TrainingError, fit
+from deconfuse.training import Recipe, fit
 
 MODELS = Path("data/models")
+SHOWN = 20
 Specs = dict[str, dict[str, Any]]
 
 
 def main(name: str) -> None:
+    with alone(name):
+        make(name)
+
+
+def make(name: str) -> None:
+    """Train the model and write its folder."""
     entry: Entry = read_params(f"models.{name}", Entry)
     settings = entry.training(read_params("train", Train))
     check_reconstruction(entry, settings.reconstruction, f"models.{name}")
@@ -53,16 +67,23 @@ def main(name: str) -> None:
     folder = MODELS / name
     # its presence says that the model is complete: gone first, written last
     remove(folder / "run.json")
+    for left in folder.glob(".*.tmp"):
+        # half a file, by a process that was killed
+        remove(left)
     splits = usable(name, entry, sorted(schema["modalities"]), device)
     plan = recipe(entry, settings, specs, model, splits["train"].label, task, schema, f"models.{name}")
-    fitted, history, timing = train(name, model, splits, plan)
-    write_model(folder, name, model, entry, fitted, schema["classes"], specs)
-    with whole(folder / "history.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(history[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(history)
+    who = identity(entry, settings, schema, specs)
+    checkpoints = Checkpoints(CHECKPOINTS / name, who["digest"], settings.checkpoint, lambda text: tell(name, text))
+    state = train(name, model, splits, plan, checkpoints)
+    write_model(folder, name, model, entry, state, schema["classes"], specs)
     about = {"seed": settings.seed, "environment": environment(device), "git": git(), "dvc": dvc()}
-    write_json(folder / "run.json", identity(entry, settings, schema, specs) | timing | about)
+    write_json(folder / "run.json", who | timing(state, len(splits["train"])) | about)
+    checkpoints.clear()
+
+
+def tell(name: str, text: str) -> None:
+    """A line for the user; on a terminal it stands above the bar."""
+    tqdm.write(f"train {name}: {text}", file=sys.stderr)
 
 
 def usable(name: str, entry: Entry, known: list[str], device: torch.device) -> dict[str, Dataset]:
@@ -91,6 +112,7 @@ def recipe(
         plain=task.loss(schema, None, 0.0),
         measure=task.measure,
         score=task.score(schema),
+        patience=settings.patience,
         modality_dropout=settings.modality_dropout,
         augment=Augment(entry, settings.mixup, specs, lambda label: task.mixable(label, schema), key) if is_changed else None,
         penalty=(lambda: settings.l1 * l1(model)) if settings.l1 > 0 else None,
@@ -99,36 +121,61 @@ def recipe(
     )
 
 
-def train(name: str, model: Model, splits: dict[str, Dataset], plan: Recipe) -> tuple[Fitted, list[dict[str, float]], dict[str, Any]]:
-    """Fit the model; returns what was learnt, a row an epoch, and when things happened (unix seconds)."""
-    history: list[dict[str, float]] = []
-    ended: list[float] = []
-    with progress(range(plan.epochs), f"train {name}", unit="epoch") as bar:
+def train(name: str, model: Model, splits: dict[str, Dataset], plan: Recipe, checkpoints: Checkpoints) -> State:
+    """Fit the model, from the last good checkpoint where there is one. Raises Stopped on a signal, UserError."""
+    state = checkpoints.latest(model, plan.optimizer)
+    with progress(range(plan.epochs), f"train {name}", unit="epoch") as bar, listening() as came:
+        bar.update(0 if state is None else len(state.rows))
 
         def log(row: dict[str, float]) -> None:
-            history.append(row)
-            ended.append(time.time())
             bar.set_postfix({f"val_{plan.measure}": f"{row[f'val_{plan.measure}']:.3g}"}, refresh=False)
             bar.update()
 
-        started = time.time()
+        def pause(state: State) -> None:
+            if came or checkpoints.is_due():
+                checkpoints.save(model, plan.optimizer, state)
+            if came:
+                going_on = f"goes on {checkpoints.last}" if checkpoints.last else "begins it anew"
+                raise Stopped(came[0], f"train {name}: stopped {place(state)}; `dvc repro` {going_on}")
+
         try:
-            fitted = fit(model, splits["train"], splits["val"], plan, log)
+            return fit(model, splits["train"], splits["val"], plan, log, state, pause, lambda text: tell(name, text))
         except TrainingError as reason:
-            raise UserError(f"models.{name}: {reason}") from None
-    seconds = ended[-1] - started
-    rate = plan.epochs * len(splits["train"]) / seconds
-    return (
-        fitted,
-        history,
-        {"started": started, "ended": ended[-1], "epoch_ended": ended, "train_seconds": seconds, "samples_per_second": rate},
-    )
+            raise UserError(f"models.{name}: {reason}{seen(list(splits['train'].inputs), reason.rows)}{good(checkpoints)}") from None
 
 
-def write_model(folder: Path, name: str, model: Model, entry: Entry, fitted: Fitted, classes: list[str], specs: Specs) -> None:
-    weights = save(fitted.weights)
-    with whole(folder / "weights.safetensors") as path:
-        path.write_bytes(weights)
+def good(checkpoints: Checkpoints) -> str:
+    return "" if checkpoints.last is None else f"; the last good checkpoint, {checkpoints.last}, stays in {checkpoints.folder}"
+
+
+def seen(modalities: list[str], rows: torch.Tensor | None) -> str:
+    """Which samples a step saw, by the ids of the train split; `rows` are places among those that have any of the modalities."""
+    if rows is None:
+        return ""
+    folder, known = PREPARED / "train" / "rows", sorted(read_json(PREPARED / "schema.json")["modalities"])
+    has_any = np.load(folder / "present.npy")[:, [known.index(name) for name in modalities]].any(1)
+    ids = json.loads((folder / "id.json").read_text(encoding="utf-8"))
+    places = np.flatnonzero(has_any)[rows.numpy()]
+    more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+    return f"; that step saw the samples {', '.join(ids[i] for i in places[:SHOWN])}{more}"
+
+
+def timing(state: State, samples: int) -> dict[str, Any]:
+    """When things happened (unix seconds), and how fast."""
+    return {
+        "started": state.started,
+        "ended": state.ended[-1],
+        "epoch_ended": state.ended,
+        "pauses": state.pauses,
+        "train_seconds": state.seconds,
+        "samples_per_second": len(state.rows) * samples / state.seconds,
+    }
+
+
+def write_model(folder: Path, name: str, model: Model, entry: Entry, state: State, classes: list[str], specs: Specs) -> None:
+    """Write weights, model.json and history.csv. Raises DiskFullError."""
+    weights = save(state.weights)
+    write_bytes(folder / "weights.safetensors", weights)
     about = {
         "name": name,
         "modalities": list(entry.encoders),
@@ -137,15 +184,26 @@ def write_model(folder: Path, name: str, model: Model, entry: Entry, fitted: Fit
         "params": entry.model_dump(mode="json", exclude={"train"}),
         "specs": specs,
         "parameters": sum(value.numel() for value in model.parameters()),
-        "best_epoch": fitted.best_epoch,
+        "best_epoch": state.best_epoch,
+        "epochs": len(state.rows),
+        "pieces": state.pieces,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     write_json(folder / "model.json", about)
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(state.rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(state.rows)
+    write_text(folder / "history.csv", text.getvalue())
 
 
 def identity(entry: Entry, settings: Train, schema: dict[str, Any], specs: Specs) -> dict[str, Any]:
     """What makes this run this run: the params of all stages that led to it, and digests of params, data and code."""
-    resolved = {"train": settings.model_dump(mode="json"), "model": entry.model_dump(mode="json", exclude={"train"})}
+    # how often a training is saved does not make it another one
+    resolved = {
+        "train": settings.model_dump(mode="json", exclude={"checkpoint"}),
+        "model": entry.model_dump(mode="json", exclude={"train"}),
+    }
     used = {f"deconfuse.encoders.{chosen.name}" for chosen in entry.encoders.values()}
     if entry.fusion is not None:
         used.add(f"deconfuse.fusion.{entry.fusion.name}")

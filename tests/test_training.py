@@ -21,8 +21,9 @@ from deconfuse.params import check as check_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.reconstruction import squared_errors
+from deconfuse.state import State
 from deconfuse.tasks._losses import balanced, cross_entropy
-from deconfuse.training import Recipe, State, assess, fit, hide, mean, order, stream
+from deconfuse.training import Recipe, assess, fit, hide, mean, order, stream
 
 torch.set_num_threads(1)
 
@@ -240,8 +241,42 @@ def test_a_frozen_parameter_is_left_alone() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_training() -> None:
-    with pytest.raises(TrainingError, match="training loss of epoch 1, step 1 is nan; a lower learning_rate"):
+    with pytest.raises(TrainingError, match="training loss of epoch 1, step 1 is nan; a lower learning_rate") as raised:
         trained(loss=lambda logits, label: logits.sum() * math.nan)
+    assert raised.value.rows is not None and torch.equal(raised.value.rows, order(200, 0, 1).tensor_split(13)[0])
+
+
+@dataclass
+class Once:
+    """A loss that is spoilt in one call only: in its value, or in its gradient."""
+
+    call: int
+    is_gradient: bool
+    calls: int = 0
+
+    def __call__(self, logits: Tensor, label: Tensor) -> Tensor:
+        self.calls += 1
+        loss = F.cross_entropy(logits, label)
+        if self.calls != self.call:
+            return loss
+        # the root of zero is zero, its slope is infinite
+        return loss + ((logits - logits.detach()) ** 2).sum().sqrt() if self.is_gradient else loss * math.inf
+
+
+@pytest.mark.parametrize("step", [1, 7, 13])
+@pytest.mark.parametrize(
+    ("is_gradient", "words"), [(False, "training loss of epoch 2, step {} is inf"), (True, "gradient of epoch 2, step {} ")]
+)
+def test_the_step_that_spoilt_the_training_is_named(step: int, is_gradient: bool, words: str) -> None:
+    steps: list[tuple[int, int]] = []
+    model = net()
+    plan = recipe(model, loss=Once(13 + step, is_gradient))
+    with pytest.raises(TrainingError, match=words.format(step)) as raised:
+        fit(model, TRAIN, VAL, plan, lambda row: None, pause=lambda state: steps.append((state.epoch, state.step)))
+    assert raised.value.rows is not None and torch.equal(raised.value.rows, order(200, 0, 2).tensor_split(13)[step - 1])
+    # a bad loss never reaches the weights, a bad gradient is found in the next step or at the end of the epoch
+    assert steps[-1] == ((2, step) if is_gradient else (2, step - 1) if step > 1 else (2, 0))
+    assert all(value.isfinite().all() for value in model.parameters()) != is_gradient
 
 
 def test_a_validation_loss_that_is_no_number_stops_the_training() -> None:
@@ -249,6 +284,88 @@ def test_a_validation_loss_that_is_no_number_stops_the_training() -> None:
     model = net()
     with pytest.raises(TrainingError, match="validation loss of epoch 1 is nan"):
         fit(model, TRAIN, bad, recipe(model), print)
+
+
+def test_a_parameter_outside_the_optimiser_is_named() -> None:
+    model = net()
+    part = torch.optim.SGD(model.layers[0].parameters(), lr=0.1)
+    with pytest.raises(TrainingError, match=r"not in exactly one group of the optimiser: layers.3.weight, layers.3.bias"):
+        trained(model, optimizer=part)
+
+
+class Normalised(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+
+
+@pytest.mark.parametrize("samples", [2, 3, 16, 17, 33])
+def test_no_batch_has_a_single_sample(samples: int) -> None:
+    model = Normalised()
+    state = fit(model, points(samples, 1), VAL, recipe(model, epochs=2), lambda row: None)
+    assert all(value.isfinite().all() for value in state.weights.values())
+
+
+# ---- memory
+
+
+class Hungry(Net):
+    """Runs out of memory above so many samples at a time, as a GPU does."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(0.0)
+        self.most = most
+        self.sizes: list[int] = []
+
+    def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor], present: dict[str, Tensor]) -> tuple[Tensor, dict]:
+        samples = len(inputs["point"])
+        if self.training and samples > self.most:
+            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {samples} MiB.\nmore words")
+        self.sizes += [samples] * self.training
+        return super().forward(inputs, lengths, present)
+
+
+def hungry(most: int) -> Hungry:
+    torch.manual_seed(0)
+    return Hungry(most)
+
+
+def test_where_memory_is_short_the_same_steps_are_taken_in_pieces() -> None:
+    model, said = hungry(5), []
+    plan = recipe(model, penalty=lambda: 1e-3 * l1(model))
+    state = fit(model, TRAIN, VAL, plan, lambda row: None, say=said.append)
+    plain = hungry(1000)
+    expected = fit(plain, TRAIN, VAL, recipe(plain, penalty=lambda: 1e-3 * l1(plain)), lambda row: None)
+    assert said == [f"out of memory: from epoch 1, step 1 on each batch is learnt in {pieces} pieces" for pieces in (2, 4)]
+    assert state.pieces == 4 and max(model.sizes) <= 5 and sum(model.sizes) == 8 * 200
+    for name, value in expected.weights.items():
+        torch.testing.assert_close(state.weights[name], value, rtol=1e-3, atol=1e-4)
+    for one, two in zip(state.rows, expected.rows, strict=True):
+        assert one == pytest.approx(two, rel=1e-3, abs=1e-2)
+
+
+def test_memory_for_a_single_sample_is_not_enough() -> None:
+    model = hungry(3)
+    with pytest.raises(TrainingError, match=r"out of memory with 3 samples at a time: CUDA out of memory. Tried to allocate 4 MiB\.$"):
+        fit(model, TRAIN, VAL, recipe(model, batch_size=15), lambda row: None, say=lambda text: None)
+
+
+# ---- early stopping
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3, 40, None])
+def test_training_ends_when_patience_does(patience: int | None) -> None:
+    """Validation labels are noise: learning makes their loss worse sooner or later."""
+    noise = replace(VAL, label=torch.randint(0, 2, (200,), generator=torch.Generator().manual_seed(0)))
+    model, twin = net(), net()
+    whole = fit(twin, TRAIN, noise, recipe(twin, epochs=30), lambda row: None)
+    state = fit(model, TRAIN, noise, recipe(model, epochs=30, patience=patience), lambda row: None)
+    losses = [row["val_loss"] for row in whole.rows]
+    waited = [i + 1 - (1 + min(range(i + 1), key=losses.__getitem__)) for i in range(30)]
+    expected = next((i + 1 for i, n in enumerate(waited) if patience is not None and n >= patience), 30)
+    assert len(state.rows) == expected and state.rows == whole.rows[:expected], "the schedule is that of all epochs"
+    assert state.best_epoch == 1 + min(range(expected), key=losses.__getitem__)
+    assert expected < 30 or patience in (40, None)
 
 
 def test_modalities_are_hidden_but_never_the_last() -> None:

@@ -14,6 +14,9 @@ class Train(Strict):
     """Seed of initial weights, order of samples, dropout and augmentation."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 15
     """Passes over the train split; the weights kept are those of the epoch with the lowest validation loss."""
+    patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Epochs in a row without a lower validation loss after which training ends (Prechelt 1998); null goes through all `epochs`.
+    The learning rate's schedule is that of all `epochs` either way."""
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = 64
     """Samples a step; at least 2, since batch normalisation cannot learn from one."""
     optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
@@ -48,5 +51,8 @@ class Train(Strict):
     alike; 0 mixes none (Zhang et al. 2018, who take 0.1 to 0.4). Of two texts one is taken whole, as often as its share."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
+    checkpoint: Annotated[float, Field(ge=0, le=1e6)] = 60.0
+    """Seconds after which the next step's end saves all that an interrupted training needs to go on, in `data/checkpoints`; 0 saves every
+    step. The weights do not depend on it, nor on an interruption."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """CPU threads; results are the same bytes only for the same number."""

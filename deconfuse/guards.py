@@ -1,0 +1,107 @@
+"""What a training must not pass over: parameters that do not learn, and values that are no numbers."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+HINT = "a lower learning_rate may help"
+
+
+class TrainingError(Exception):
+    """A model that cannot be trained as it is, with the reason in words.
+
+    Args:
+        reason: the words.
+        rows: the places in the train split that the step at fault saw, where it is known.
+    """
+
+    def __init__(self, reason: str, rows: Tensor | None = None) -> None:
+        super().__init__(reason)
+        self.rows = rows
+
+
+def every_parameter_is_optimised(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Raise TrainingError where a parameter that can learn is in no group of the optimiser, or in several."""
+    held = [id(value) for group in optimizer.param_groups for value in group["params"]]
+    wrong = [name for name, value in model.named_parameters() if value.requires_grad and held.count(id(value)) != 1]
+    if wrong:
+        raise TrainingError(f"not in exactly one group of the optimiser: {', '.join(wrong)}")
+
+
+def every_parameter_learns(model: nn.Module) -> None:
+    """Raise TrainingError where the first gradient left a parameter out."""
+    idle = [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None]
+    if idle:
+        raise TrainingError(f"no gradient reaches {', '.join(idle)}; the model does not use them")
+
+
+def losses_are_finite(row: dict[str, int | float]) -> None:
+    """Raise TrainingError where a loss of an epoch is no number."""
+    for key, words in (("train_loss", "training"), ("val_loss", "validation"), ("val_reconstruction", "validation reconstruction")):
+        if not math.isfinite(row.get(key, 0.0)):
+            raise TrainingError(f"the {words} loss of epoch {row['epoch']} is {row[key]}; {HINT}")
+
+
+class Watch:
+    """Looks at the loss of every step; on a GPU one step late, so that nobody waits for it.
+
+    Gradients are not looked at: that would cost up to a tenth of a small model's step. A bad one makes bad weights, and these a bad
+    loss in the next step, where bad weights tell it from a loss that is bad by itself; `settle` sees to the last step of an epoch.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.now: Step | None = None
+        self.before: Step | None = None
+
+    def __call__(self, epoch: int, step: int, rows: Tensor, loss: Tensor) -> None:
+        """Take in the loss of a step (from 0), before the optimiser moves the weights. Raises TrainingError."""
+        self.before, self.now = self.now, Step(epoch, step, rows, loss)
+        if loss.device.type == "cpu":
+            self.look(self.now)
+        elif self.before is not None:
+            self.look(self.before)
+
+    def settle(self) -> None:
+        """Look at what the last step left. Raises TrainingError."""
+        if self.now is None:
+            return
+        self.look(self.now)
+        bad = not_finite(self.model)
+        if bad:
+            raise TrainingError(f"the gradient of {self.now.place} was not finite: {', '.join(bad)} no longer are; {HINT}", self.now.rows)
+
+    def look(self, at: "Step") -> None:
+        if at.is_finite():
+            return
+        if at is self.now and self.before is not None and not_finite(self.model):
+            raise TrainingError(f"the gradient of {self.before.place} was not finite; {HINT}", self.before.rows)
+        raise TrainingError(f"the training loss of {at.place} is {at.value.item()}; {HINT}", at.rows)
+
+
+class Step:
+    """A step's loss, on its way to the CPU."""
+
+    def __init__(self, epoch: int, step: int, rows: Tensor, loss: Tensor) -> None:
+        self.epoch, self.step, self.rows, self.value = epoch, step, rows, loss
+        self.arrived: torch.cuda.Event | None = None
+        if loss.device.type == "cuda":
+            # only into pinned memory does a copy go on while the processor does
+            self.value = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss, non_blocking=True)
+            self.arrived = torch.cuda.Event()
+            self.arrived.record()
+
+    @property
+    def place(self) -> str:
+        return f"epoch {self.epoch}, step {self.step + 1}"
+
+    def is_finite(self) -> bool:
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        return math.isfinite(self.value.item())
+
+
+def not_finite(model: nn.Module) -> list[str]:
+    """The names of the parameters that hold an infinity or what is no number."""
+    return [name for name, value in model.named_parameters() if not value.isfinite().all()]

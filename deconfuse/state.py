@@ -1,0 +1,56 @@
+"""Where a training is, as a checkpoint keeps it."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Row = dict[str, int | float]
+
+
+@dataclass
+class State:
+    """Where a training is; with the weights and the optimiser's state all that it needs to go on, and in the end what it leaves."""
+
+    epoch: int = 1
+    """The one at work, from 1."""
+    step: int = 0
+    """How many of its steps are done."""
+    sums: dict[str, Float[Tensor, ""]] = field(default_factory=lambda: {"loss": torch.zeros(()), "score": torch.zeros(())})
+    """Of the samples of these steps."""
+    pieces: int = 1
+    """Into how many a batch is cut, so that the memory suffices."""
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    """The state of the best epoch, on the CPU."""
+    best_epoch: int = 0
+    """The epoch with the lowest validation loss, from 1; 0 before there is one."""
+    best: float = math.inf
+    """That loss."""
+    rows: list[Row] = field(default_factory=list)
+    """One for each epoch that is done."""
+    ended: list[float] = field(default_factory=list)
+    """When these were done, in unix seconds."""
+    started: float = field(default_factory=time.time)
+    """In unix seconds."""
+    pauses: list[list[float]] = field(default_factory=list)
+    """For each time that the training was interrupted and went on, the times of both, in unix seconds."""
+    seconds: float = 0.0
+    """What the epochs that are done took, pauses left out."""
+
+    def close(self, row: Row, loss: float, model: nn.Module) -> None:
+        """Take in an epoch that is done, and go to the start of the next."""
+        self.rows.append(row)
+        self.ended.append(time.time())
+        self.seconds = self.ended[-1] - self.started - sum(on - off for off, on in self.pauses)
+        if loss < self.best:
+            self.best, self.best_epoch, self.weights = loss, self.epoch, snapshot(model)
+        self.epoch, self.step = self.epoch + 1, 0
+        self.sums = {name: torch.zeros(()) for name in self.sums}
+
+
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights on the CPU, in the one memory layout that files know."""
+    return {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
