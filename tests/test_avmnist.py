@@ -14,7 +14,7 @@ from deconfuse.errors import UserError
 from deconfuse.params.avmnist import Avmnist
 from deconfuse.sources import _fsdd, _idx, avmnist, mnist
 
-MANIFEST = "28f1049749d76b9289c4781790f61516bf4c7b57d7048b16192206f8cf8f1732"
+MANIFEST = "87a29e8694544dd54988292c4e437c50059c194c2bc0cc89f836b017511f61cc"
 IMAGES, SOUNDS = 128.038, 5872.24
 """What the default params give for a limit of 250."""
 

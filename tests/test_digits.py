@@ -106,7 +106,7 @@ def test_missing_speech_is_a_user_error(tmp_path: Path, monkeypatch: pytest.Monk
 def test_each_of_the_1797_digits_is_one_row(whole: Path) -> None:
     rows = manifest(whole)
     assert [row["id"] for row in rows] == [f"d{number:04d}" for number in range(1797)]
-    assert list(rows[0]) == ["id", "split", "label", *MODALITIES]
+    assert list(rows[0]) == ["line", "id", "split", "label", *MODALITIES]
     assert [row["label"] for row in rows[:10]] == list("0123456789")
 
 

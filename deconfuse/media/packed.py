@@ -42,4 +42,4 @@ def mapped(path: Path, cell: str, time: int, size: int) -> np.ndarray:
     except Exception:  # noqa: BLE001  a damaged header raises anything from SyntaxError to TokenError
         with path.open("rb", buffering=0) as file:
             # not NumPy's words, which advise to unpickle it
-            raise reason(cell, "array", "it is no plain array of numbers, or cut short", file) from None
+            raise reason(cell, "array", "it is cut short, or no plain array of numbers (Python objects are never loaded)", file) from None

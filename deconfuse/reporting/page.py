@@ -40,7 +40,7 @@ def page(results: list[Result], options: Report, root: Path) -> str:
         .get_template("template.html")
         .render(
             style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
-            title=options.title or f"Which modality and which fusion helps on {summary['source']['title']}?",
+            title=options.title or question(results, summary["source"]["title"]),
             answer=answer(results, options.bootstrap, options.seed),
             options=options,
             results=results,
@@ -58,6 +58,12 @@ def page(results: list[Result], options: Report, root: Path) -> str:
             own=own,
         )
     )
+
+
+def question(results: list[Result], title: str) -> str:
+    """What the page answers, where params do not say."""
+    is_one = len({modality for result in results for modality in result.modalities}) == 1
+    return f"Which model does best on {title}?" if is_one else f"Which modality and which fusion helps on {title}?"
 
 
 def against(results: list[Result], options: Report) -> dict[str, Any]:

@@ -54,9 +54,9 @@ def make(options: Digits, folder: Path, limit: int | None = None, mirror: str | 
     for name in ("audio", "image", "video"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with writing(folder / "manifest.csv", MODALITIES, []) as manifest:
-        for line, row in enumerate(progress(choose(groups, limit), "digits", unit="row"), start=1):
+        for row in progress(choose(groups, limit), "digits", unit="row"):
             cells = dict(zip(MODALITIES, corpus.cells(row), strict=True))
-            manifest.add(Row(line, row.id, row.group.split, str(row.group.label), cells))
+            manifest.add(Row(row.number + 1, row.id, row.group.split, str(row.group.label), cells))
     return ABOUT
 
 
