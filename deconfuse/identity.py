@@ -6,11 +6,36 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from deconfuse.files import digest_json
+from deconfuse.params.models import Model
+from deconfuse.params.train import Train
+
 PACKAGE = Path(__file__).parent
 PARTS = ("augmentation", "encoders", "fusion")
+
+
+def identity(entry: Model, settings: Train, schema: dict[str, Any], specs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What makes this run this run: the params of all stages that led to it, and digests of params, data and code."""
+    # how often a training is saved does not make it another one
+    resolved = {
+        "train": settings.model_dump(mode="json", exclude={"checkpoint"}),
+        "model": entry.model_dump(mode="json", exclude={"train"}),
+    }
+    used = {f"deconfuse.encoders.{chosen.name}" for chosen in entry.encoders.values()}
+    if entry.fusion is not None:
+        used.add(f"deconfuse.fusion.{entry.fusion.name}")
+    used |= {f"deconfuse.augmentation.{chosen.name}" for chain in entry.augment.values() for chosen in chain}
+    digests = {
+        "params": digest_json(resolved),
+        "data": digest_json([schema["digest"], {modality: spec["digest"] for modality, spec in specs.items()}]),
+        "code": code_digest(used),
+    }
+    led = schema["params"] | {"embed": {modality: spec["params"] for modality, spec in specs.items()}}
+    return {"params": led | resolved, "digests": digests, "digest": digest_json(digests)}
 
 
 def code_digest(used: set[str]) -> str:

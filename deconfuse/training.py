@@ -1,23 +1,25 @@
 """The training loop.
 
-Of the project it imports its guards and its state only: the model, the data (anything with `__len__`, `batch(index)` and, of a
-batch, `inputs`, `lengths`, `present`, `label`), the recipe's functions, and what is called after an epoch or a step are passed in.
+Of the project it imports its own parts only (draws, guards, prediction, state): the model, the data (anything with `__len__`,
+`batch(index)` and, of a batch, `inputs`, `lengths`, `present`, `label`), the recipe's functions, and what is called after an epoch or
+a step are passed in.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from deconfuse.draws import hide, order, stream
 from deconfuse.guards import TrainingError, Watch, every_parameter_is_optimised, every_parameter_learns, losses_are_finite
+from deconfuse.prediction import answers
 from deconfuse.state import Row, State
 
 Log = Callable[[Row], None]
-VAL_BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -187,29 +189,6 @@ def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> tuple
     return (losses[0], answered[0]) if len(losses) == 1 else (torch.stack(losses).sum(), torch.cat(answered))
 
 
-def stream(seed: int, epoch: int, step: int) -> int:
-    """One seed for each (seed, epoch, step); odd multipliers keep neighbours apart (Steele et al. 2014, SplitMix).
-
-    Steps from 0 on are for dropout, -1 is for the samples' order, the others below 0 for augmentation.
-    """
-    mixed = (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + step * 0x94D049BB133111EB) % 2**64
-    return mixed ^ (mixed >> 31)
-
-
-def order(samples: int, seed: int, epoch: int) -> Int[Tensor, " N"]:
-    """The samples' order in an epoch."""
-    return torch.randperm(samples, generator=torch.Generator().manual_seed(stream(seed, epoch, -1)))
-
-
-def hide(present: dict[str, Bool[Tensor, " B"]], share: float) -> dict[str, Bool[Tensor, " B"]]:
-    """Hide each modality of each sample with probability `share`; a sample that would lose all keeps all."""
-    if share == 0:
-        return present
-    left = {name: there & (torch.rand(there.shape, device=there.device) >= share) for name, there in present.items()}
-    lost = ~torch.stack(list(left.values())).any(0)
-    return {name: torch.where(lost, present[name], there) for name, there in left.items()}
-
-
 @torch.inference_mode()
 def assess(model: nn.Module, data: Any, recipe: Recipe) -> Row:
     """A model on the val split: val_loss (plain) and val_<measure>, means of a sample; val_reconstruction where the recipe has one."""
@@ -222,20 +201,6 @@ def assess(model: nn.Module, data: Any, recipe: Recipe) -> Row:
     label = data.label.to(logits.device)
     row = {"val_loss": float(recipe.plain(logits, label)), f"val_{recipe.measure}": float(recipe.score(logits, label).double().mean())}
     return row if recipe.errors is None else row | {"val_reconstruction": float(mean(errors))}
-
-
-@torch.inference_mode()
-def predict(model: nn.Module, data: Any) -> Float[Tensor, "N K"]:
-    """Logits of every sample, in order."""
-    return torch.cat([logits for _, logits, _ in answers(model, data)])
-
-
-def answers(model: nn.Module, data: Any) -> Iterator[tuple[Any, Float[Tensor, "B K"], Any]]:
-    """Batch after batch of all samples, in order, with the logits and the `out` that the model gives for it."""
-    model.eval()
-    for start in range(0, len(data), VAL_BATCH):
-        batch = data.batch(slice(start, start + VAL_BATCH))
-        yield batch, *model(batch.inputs, batch.lengths, batch.present)
 
 
 def mean(errors: Float[Tensor, " 2"]) -> Float[Tensor, ""]:

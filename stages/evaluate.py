@@ -29,8 +29,8 @@ from deconfuse.model import Model
 from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
+from deconfuse.prediction import predict
 from deconfuse.tasks import Task
-from deconfuse.training import predict
 
 MODELS, REPORTS = Path("data/models"), Path("reports/models")
 

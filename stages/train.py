@@ -27,9 +27,9 @@ from deconfuse.checkpoints import Checkpoints, alone, place
 from deconfuse.dataset import EMBEDDED, PREPARED, Dataset, read
 from deconfuse.device import prepare
 from deconfuse.errors import Stopped, UserError, command, listening
-from deconfuse.files import digest_json, read_json, remove, write_bytes, write_json, write_text
+from deconfuse.files import read_json, remove, write_bytes, write_json, write_text
 from deconfuse.guards import TrainingError
-from deconfuse.identity import code_digest, dvc, environment, git
+from deconfuse.identity import dvc, environment, git, identity
 from deconfuse.lookup import part
 from deconfuse.model import Model
 from deconfuse.optimisation import factor, l1, optimizer
@@ -195,26 +195,6 @@ def write_model(folder: Path, name: str, model: Model, entry: Entry, state: Stat
     table.writeheader()
     table.writerows(state.rows)
     write_text(folder / "history.csv", text.getvalue())
-
-
-def identity(entry: Entry, settings: Train, schema: dict[str, Any], specs: Specs) -> dict[str, Any]:
-    """What makes this run this run: the params of all stages that led to it, and digests of params, data and code."""
-    # how often a training is saved does not make it another one
-    resolved = {
-        "train": settings.model_dump(mode="json", exclude={"checkpoint"}),
-        "model": entry.model_dump(mode="json", exclude={"train"}),
-    }
-    used = {f"deconfuse.encoders.{chosen.name}" for chosen in entry.encoders.values()}
-    if entry.fusion is not None:
-        used.add(f"deconfuse.fusion.{entry.fusion.name}")
-    used |= {f"deconfuse.augmentation.{chosen.name}" for chain in entry.augment.values() for chosen in chain}
-    digests = {
-        "params": digest_json(resolved),
-        "data": digest_json([schema["digest"], {modality: spec["digest"] for modality, spec in specs.items()}]),
-        "code": code_digest(used),
-    }
-    led = schema["params"] | {"embed": {modality: spec["params"] for modality, spec in specs.items()}}
-    return {"params": led | resolved, "digests": digests, "digest": digest_json(digests)}
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from clone import ROOT, Clone, git
 from small_project import MODELS, build
 
-from deconfuse.training import order
+from deconfuse.draws import order
 
 COMPARED = ("weights.safetensors", "model.json", "history.csv")
 

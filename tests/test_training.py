@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from deconfuse.build import build
 from deconfuse.dataset import Dataset
+from deconfuse.draws import hide, order, stream
 from deconfuse.errors import UserError
 from deconfuse.guards import TrainingError
 from deconfuse.model import Model
@@ -23,7 +24,7 @@ from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.reconstruction import squared_errors
 from deconfuse.state import State
 from deconfuse.tasks._losses import balanced, cross_entropy
-from deconfuse.training import Recipe, assess, fit, hide, mean, order, stream
+from deconfuse.training import Recipe, assess, fit, mean
 
 torch.set_num_threads(1)
 

@@ -1,0 +1,24 @@
+"""A model's answers on a whole split, batch after batch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+BATCH = 512
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, data: Any) -> Float[Tensor, "N K"]:
+    """Logits of every sample, in order."""
+    return torch.cat([logits for _, logits, _ in answers(model, data)])
+
+
+def answers(model: nn.Module, data: Any) -> Iterator[tuple[Any, Float[Tensor, "B K"], Any]]:
+    """Batch after batch of all samples, in order, with the logits and the `out` that the model gives for it."""
+    model.eval()
+    for start in range(0, len(data), BATCH):
+        batch = data.batch(slice(start, start + BATCH))
+        yield batch, *model(batch.inputs, batch.lengths, batch.present)
