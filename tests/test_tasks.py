@@ -3,9 +3,8 @@
 import csv
 import json
 import math
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from sklearn.metrics import average_precision_score, f1_score, log_loss, r2_scor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deconfuse.dataset import Dataset
 from deconfuse.errors import UserError
 from deconfuse.lookup import names, part
 from deconfuse.metrics._bootstrap import interval
@@ -210,23 +210,6 @@ def test_large_numbers_that_differ_little_keep_their_difference() -> None:
 # ---------------------------------------------------------------- learning
 
 
-@dataclass(frozen=True)
-class Points:
-    """Points on a plane with a target each."""
-
-    inputs: dict[str, Tensor]
-    lengths: dict[str, Tensor]
-    present: dict[str, Tensor]
-    label: Tensor
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def batch(self, index: Tensor | slice) -> Self:
-        there = {"point": self.present["point"][index]}
-        return replace(self, inputs={"point": self.inputs["point"][index]}, present=there, label=self.label[index])
-
-
 class Net(nn.Module):
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -254,7 +237,7 @@ def test_a_planted_truth_is_learnt(name: str, alpha: float) -> None:
     torch.manual_seed(0)
     x = torch.randn(600, 2)
     task, _, targets, facts = prepared(name, planted(name, x))
-    data = Points({"point": x}, {}, {"point": torch.ones(600, dtype=torch.bool)}, torch.from_numpy(targets))
+    data = Dataset({"point": x}, {}, {"point": torch.ones(600, dtype=torch.bool)}, torch.from_numpy(targets))
     model = Net(len(task.prior(facts)))
     augment = (lambda batch, draw: mixup(batch, alpha, lambda label: task.mixable(label, facts), set(), draw)) if alpha else None
     recipe = Recipe(

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,30 +29,9 @@ from deconfuse.training import Recipe, assess, fit, mean
 torch.set_num_threads(1)
 
 
-@dataclass(frozen=True)
-class Points:
-    """Points on a plane; the label says on which side of a line."""
-
-    inputs: dict[str, Tensor]
-    lengths: dict[str, Tensor]
-    present: dict[str, Tensor]
-    label: Tensor
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def batch(self, index: Tensor | slice) -> Self:
-        return replace(
-            self,
-            inputs={"point": self.inputs["point"][index]},
-            present={"point": self.present["point"][index]},
-            label=self.label[index],
-        )
-
-
-def points(samples: int, seed: int) -> Points:
+def points(samples: int, seed: int) -> Dataset:
     x = torch.randn(samples, 2, generator=torch.Generator().manual_seed(seed))
-    return Points({"point": x}, {}, {"point": torch.ones(samples, dtype=torch.bool)}, (x[:, 0] + 2 * x[:, 1] > 0).long())
+    return Dataset({"point": x}, {}, {"point": torch.ones(samples, dtype=torch.bool)}, (x[:, 0] + 2 * x[:, 1] > 0).long())
 
 
 class Net(nn.Module):
@@ -160,7 +139,7 @@ def test_every_place_has_a_seed_of_its_own() -> None:
 def test_every_sample_is_seen_once_an_epoch() -> None:
     seen: list[float] = []
 
-    def augment(batch: Points, generator: torch.Generator) -> Points:
+    def augment(batch: Dataset, generator: torch.Generator) -> Dataset:
         assert 2 <= len(batch) <= 16, "a batch of one sample cannot be normalised"
         seen.extend(batch.inputs["point"][:, 0].tolist())
         return batch
@@ -173,7 +152,7 @@ def test_every_sample_is_seen_once_an_epoch() -> None:
 def test_augmentation_draws_from_seed_epoch_and_step_alone() -> None:
     drawn: list[float] = []
 
-    def augment(batch: Points, generator: torch.Generator) -> Points:
+    def augment(batch: Dataset, generator: torch.Generator) -> Dataset:
         drawn.append(float(torch.rand((), generator=generator)))
         return batch
 
@@ -200,7 +179,7 @@ class Spy(Net):
 
 
 def test_what_is_augmented_is_what_the_model_sees_in_training_only() -> None:
-    def augment(batch: Points, generator: torch.Generator) -> Points:
+    def augment(batch: Dataset, generator: torch.Generator) -> Dataset:
         return replace(batch, inputs={"point": torch.zeros_like(batch.inputs["point"])})
 
     spy = Spy()
@@ -209,7 +188,7 @@ def test_what_is_augmented_is_what_the_model_sees_in_training_only() -> None:
 
 
 def test_labels_may_be_shares() -> None:
-    def augment(batch: Points, generator: torch.Generator) -> Points:
+    def augment(batch: Dataset, generator: torch.Generator) -> Dataset:
         return replace(batch, label=F.one_hot(batch.label, 2).float())
 
     one, rows = trained()
@@ -466,7 +445,7 @@ def test_balanced_weights_find_the_rare_class() -> None:
     draw = torch.Generator().manual_seed(0)
     label = (torch.arange(840) % 21 == 0).long()
     x = torch.randn(840, 2, generator=draw) + 1.5 * label[:, None]
-    data = Points({"point": x}, {}, {"point": label >= 0}, label)
+    data = Dataset({"point": x}, {}, {"point": label >= 0}, label)
     recall = {}
     for weight in (None, balanced(label, 2)):
         model = net(0.0)
