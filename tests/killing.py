@@ -52,10 +52,10 @@ def killed(root: Path, name: str, turn: int, draw: random.Random) -> dict[str, o
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
         if turn % 4 > 0 and names(folder) <= known:
             began = time.monotonic()
-        elif time.monotonic() - began >= wait and (turn % 4 < 3 or any(folder.glob(".*.tmp"))):
+        elif time.monotonic() - began >= wait and (turn % 4 < 3 or half_written(folder)):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            return {"model": name, "last": max(names(folder), default=None), "half_written": len(list(folder.glob(".*.tmp")))}
+            return {"model": name, "last": max(names(folder), default=None), "half_written": len(half_written(folder))}
     return None
 
 
@@ -64,7 +64,18 @@ def ended(pid: int) -> int:
 
 
 def names(folder: Path) -> set[str]:
-    return {path.stem for path in folder.glob("[0-9]*.json")}
+    try:
+        return {path.stem for path in folder.glob("[0-9]*.json")}
+    except FileNotFoundError:
+        # the training is done, and deletes its folder while it is being looked at
+        return set()
+
+
+def half_written(folder: Path) -> list[Path]:
+    try:
+        return list(folder.glob(".*.tmp"))
+    except FileNotFoundError:
+        return []
 
 
 def main(plain: Path, root: Path) -> None:
