@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deconfuse.draws import hide, order, stream
+from deconfuse.draws import hide, order, sow, stream
 from deconfuse.guards import TrainingError, Watch, every_parameter_is_optimised, every_parameter_learns, losses_are_finite
 from deconfuse.prediction import answers
 from deconfuse.state import Row, State
@@ -166,7 +166,7 @@ def make_room(samples: int, state: State, reason: str, say: Callable[[str], None
 
 def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> tuple[Float[Tensor, ""], Float[Tensor, "B K"]]:
     """The same, raising torch.OutOfMemoryError."""
-    torch.manual_seed(stream(recipe.seed, state.epoch, state.step))
+    sow(stream(recipe.seed, state.epoch, state.step), batch.label.device)
     present = hide(batch.present, recipe.modality_dropout)
     recipe.optimizer.zero_grad()
     samples, losses, answered = len(batch.label), [], []

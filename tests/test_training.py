@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from deconfuse.build import build
 from deconfuse.dataset import Dataset
-from deconfuse.draws import hide, order, stream
+from deconfuse.draws import hide, order, sow, stream
 from deconfuse.errors import UserError
 from deconfuse.guards import TrainingError
 from deconfuse.model import Model
@@ -616,3 +616,11 @@ def test_a_reconstruction_that_nothing_gives_is_named() -> None:
     check_reconstruction(able, 1.0, "models.a")
     with pytest.raises(UserError, match=r"models.a.train.reconstruction: it is 1, but cnn gives no reconstruction; .* encode by ddnet"):
         check_reconstruction(plain, 1.0, "models.a")
+
+
+def test_modules_draw_what_torchs_own_seed_gives() -> None:
+    layer, ones = nn.Dropout(0.5), torch.ones(1000)
+    torch.manual_seed(stream(3, 2, 1))
+    expected = layer(ones)
+    sow(stream(3, 2, 1), torch.device("cpu"))
+    assert torch.equal(layer(ones), expected)
