@@ -5,6 +5,7 @@ import os
 import torch
 
 from deconfuse.errors import UserError
+from deconfuse.heap import keep_freed
 
 
 def prepare(device: str, threads: int) -> torch.device:
@@ -16,6 +17,7 @@ def prepare(device: str, threads: int) -> torch.device:
         raise UserError("train.device is 'cuda', but torch finds no GPU; take 'auto' or 'cpu'")
     chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
     torch.set_num_threads(threads)
+    keep_freed()
     # cuBLAS repeats itself only with a workspace of fixed size
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # the same switch as use_deterministic_algorithms, which also imports the compiler: 1.5 s a process. On a GPU some

@@ -1,5 +1,6 @@
 """Every encoder keeps the contract; every printed design has its own layers and its own number of parameters."""
 
+from copy import deepcopy
 from inspect import signature
 from itertools import pairwise
 from pathlib import Path
@@ -11,8 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from deconfuse.encoders import Encoder, Spec
+from deconfuse.encoders._folded import MeanOfTransposed
 from deconfuse.errors import UserError
 from deconfuse.lookup import names, part
 
@@ -221,6 +224,46 @@ def test_the_printed_conv_deconv_network_flattened() -> None:
         flat = part("encoders", "deconvolution")(Spec("image", (3, 32, 32)), 10, channels=[32, 64, 128], stride=1, grid=None)
     assert flat.tokens.project.in_features == 256 * 256 * 128
     assert parameters(flat) == 84_324_074
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (3, 2, 1), (2, 2, 0), (5, 3, 2), (3, 1, 1)])
+def test_the_mean_of_a_transposed_convolution_is_the_mean_of_its_map(kernel: int, stride: int, padding: int) -> None:
+    torch.manual_seed(0)
+    plain = nn.ConvTranspose2d(5, 3, kernel, stride=stride, padding=padding).double()
+    folded = MeanOfTransposed(deepcopy(plain))
+    x = torch.randn(2, 5, 7, 9, dtype=torch.double)
+    seen, answered, aim = [x.clone().requires_grad_() for _ in range(2)], [], torch.randn(2, 3, 1, 1, dtype=torch.double)
+    for layer, given in zip((folded, plain), seen, strict=True):
+        answer = layer(given).mean((2, 3), keepdim=True)
+        (answer * aim).sum().backward()
+        answered.append(answer)
+    torch.testing.assert_close(*answered, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(*[one.grad for one in seen], rtol=1e-12, atol=1e-14)
+    for a, b in zip(folded.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-12, atol=1e-14)
+
+
+def test_a_linear_ending_under_the_mean_costs_a_fourth() -> None:
+    options = {"channels": [32, 64, 128], "stride": 1, "grid": 1}
+    cifar, cost = Spec("image", (3, 32, 32)), {}
+    for ending in ("relu", "linear"):
+        encoder = make("deconvolution", cifar, 10, ending=ending, **options)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            encoder(batch(cifar, 1))
+        cost[ending] = counter.get_total_flops()
+    assert cost["linear"] < 0.28 * cost["relu"]
+    assert parameters(encoder) == 439_146
+
+
+@pytest.mark.parametrize("grid", [1, 2, None])
+def test_a_linear_ending_is_a_bare_transposed_convolution(grid: int | None) -> None:
+    spec = SPECS["image"]
+    encoder = make("deconvolution", spec, channels=[4, 6], ending="linear", grid=grid).eval()
+    x, last = batch(spec, 3), encoder.blocks[-1][-1]
+    last = last.layer if grid == 1 else last
+    made = F.conv_transpose2d(nn.Sequential(*encoder.blocks[:-1], *encoder.blocks[-1][:-1])(x), last.weight, last.bias, stride=2, padding=1)
+    expected = encoder.tokens(made)[0]
+    torch.testing.assert_close(encoder(x)[0], expected)
 
 
 def test_the_printed_cnn() -> None:
