@@ -26,7 +26,7 @@ from deconfuse.state import State, snapshot
 
 ROOT = Path("data/checkpoints")
 KEPT = 2
-TENSORS = ("sums", "weights")
+TENSORS = ("sums", "average", "weights")
 
 
 @contextmanager
@@ -160,8 +160,15 @@ def restored(about: dict[str, Any], tensors: dict[str, Tensor], model: nn.Module
         i, rest = name.split("/")
         # in the parameter's own memory layout, as they were: in another one sums may round differently
         is_like = value.shape == parameters[int(i)].shape
-        moments.setdefault(int(i), {})[rest] = torch.empty_like(parameters[int(i)]).copy_(value) if is_like else value
+        moments.setdefault(int(i), {})[rest] = like(parameters[int(i)], value) if is_like else value
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+    now = model.state_dict()
+    parts["average"] = {name: like(now[name], value) for name, value in parts["average"].items()}
     known = {one.name: about[one.name] for one in fields(State) if one.name not in TENSORS}
     known["pauses"] = [*known["pauses"], [about["saved"], time.time()]]
     return State(**known, **{name: parts[name] for name in TENSORS})
+
+
+def like(place: Tensor, value: Tensor) -> Tensor:
+    """A copy of the value, where and in the layout in which `place` is."""
+    return torch.empty_like(place, requires_grad=False).copy_(value)

@@ -46,8 +46,9 @@ def losses_are_finite(row: dict[str, int | float]) -> None:
 class Watch:
     """Looks at the loss of every step; on a GPU one step late, so that nobody waits for it.
 
-    Gradients are not looked at: that would cost up to a tenth of a small model's step. A bad one makes bad weights, and these a bad
-    loss in the next step, where bad weights tell it from a loss that is bad by itself; `settle` sees to the last step of an epoch.
+    Of a gradient that is clipped the norm is looked at as well. Others are not: that would cost up to a tenth of a small model's step.
+    A bad one makes bad weights, and these a bad loss in the next step, where bad weights tell it from a loss that is bad by itself;
+    `settle` sees to the last step of an epoch.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -55,9 +56,9 @@ class Watch:
         self.now: Step | None = None
         self.before: Step | None = None
 
-    def __call__(self, epoch: int, step: int, rows: Tensor, loss: Tensor) -> None:
-        """Take in the loss of a step (from 0), before the optimiser moves the weights. Raises TrainingError."""
-        self.before, self.now = self.now, Step(epoch, step, rows, loss)
+    def __call__(self, epoch: int, step: int, rows: Tensor, loss: Tensor, norm: Tensor | None = None) -> None:
+        """Take in the loss of a step (from 0) and its gradient's norm, before the optimiser moves the weights. Raises TrainingError."""
+        self.before, self.now = self.now, Step(epoch, step, rows, loss if norm is None else torch.stack([loss, norm]))
         if loss.device.type == "cpu":
             self.look(self.now)
         elif self.before is not None:
@@ -73,22 +74,25 @@ class Watch:
             raise TrainingError(f"the gradient of {self.now.place} was not finite: {', '.join(bad)} no longer are; {HINT}", self.now.rows)
 
     def look(self, at: "Step") -> None:
-        if at.is_finite():
+        loss, *norm = at.values()
+        if all(map(math.isfinite, (loss, *norm))):
             return
         if at is self.now and self.before is not None and not_finite(self.model):
-            raise TrainingError(f"the gradient of {self.before.place} was not finite; {HINT}", self.before.rows)
-        raise TrainingError(f"the training loss of {at.place} is {at.value.item()}; {HINT}", at.rows)
+            at, loss = self.before, 0.0
+        if math.isfinite(loss):
+            raise TrainingError(f"the gradient of {at.place} was not finite; {HINT}", at.rows)
+        raise TrainingError(f"the training loss of {at.place} is {loss}; {HINT}", at.rows)
 
 
 class Step:
-    """A step's loss, on its way to the CPU."""
+    """A step's loss, alone or with its gradient's norm, on the way to the CPU."""
 
     def __init__(self, epoch: int, step: int, rows: Tensor, loss: Tensor) -> None:
         self.epoch, self.step, self.rows, self.value = epoch, step, rows, loss
         self.arrived: torch.cuda.Event | None = None
         if loss.device.type == "cuda":
             # only into pinned memory does a copy go on while the processor does
-            self.value = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss, non_blocking=True)
+            self.value = torch.empty(loss.shape, dtype=loss.dtype, pin_memory=True).copy_(loss, non_blocking=True)
             self.arrived = torch.cuda.Event()
             self.arrived.record()
 
@@ -96,10 +100,10 @@ class Step:
     def place(self) -> str:
         return f"epoch {self.epoch}, step {self.step + 1}"
 
-    def is_finite(self) -> bool:
+    def values(self) -> list[float]:
         if self.arrived is not None:
             self.arrived.synchronize()
-        return math.isfinite(self.value.item())
+        return self.value.view(-1).tolist()
 
 
 def not_finite(model: nn.Module) -> list[str]:

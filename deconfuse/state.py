@@ -23,6 +23,8 @@ class State:
     """Of the samples of these steps."""
     pieces: int = 1
     """Into how many a batch is cut, so that the memory suffices."""
+    average: dict[str, Tensor] = field(default_factory=dict)
+    """The moving average of weights and statistics, where the model is; empty where none is kept."""
     weights: dict[str, Tensor] = field(default_factory=dict)
     """The state of the best epoch, on the CPU."""
     best_epoch: int = 0

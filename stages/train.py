@@ -37,11 +37,12 @@ from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.progress import progress
+from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.reconstruction import squared_errors
 from deconfuse.state import State
 from deconfuse.tasks import Task
-from deconfuse.training import Recipe, fit
+from deconfuse.training import fit
 
 MODELS = Path("data/models")
 SHOWN = 20
@@ -118,6 +119,9 @@ def recipe(
         penalty=(lambda: settings.l1 * l1(model)) if settings.l1 > 0 else None,
         reconstruction=settings.reconstruction,
         errors=squared_errors if settings.reconstruction > 0 else None,
+        micro_batch=settings.micro_batch,
+        clip=settings.clip,
+        average=settings.ema,
     )
 
 

@@ -74,15 +74,16 @@ def equal(one: State, two: State) -> bool:
 # ---- going on
 
 
+@pytest.mark.parametrize("options", [{}, {"average": 0.9}, {"clip": 0.1}, {"micro_batch": 20}], ids=lambda options: "_".join(options))
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
-def test_going_on_from_every_step_ends_the_same(tmp_path: Path, name: str) -> None:
-    undisturbed, said = run(tmp_path / "none", seconds=1e6, name=name)
+def test_going_on_from_every_step_ends_the_same(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    undisturbed, said = run(tmp_path / "none", seconds=1e6, name=name, **options)
     assert said == [] and not (tmp_path / "none").exists()
     # 4 steps and the end of an epoch, three times
     for after in range(1, 15):
         folder = tmp_path / str(after)
-        crashed(folder, after, name=name)
-        went_on, said = run(folder, name=name, seconds=1e6)
+        crashed(folder, after, name=name, **options)
+        went_on, said = run(folder, name=name, seconds=1e6, **options)
         assert equal(went_on, undisturbed) and len(said) == 1
         assert list(went_on.rows[0]) == list(undisturbed.rows[0]) and len(went_on.pauses) == 1
         assert 0 < went_on.seconds < went_on.ended[-1] - went_on.started + 1e-3 and went_on.ended == sorted(went_on.ended)

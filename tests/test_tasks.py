@@ -26,10 +26,11 @@ from deconfuse.params import check
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.params.report import Report
 from deconfuse.prediction import predict
+from deconfuse.recipe import Recipe
 from deconfuse.reporting.page import write
 from deconfuse.tasks import LabelError, Task
 from deconfuse.tasks._losses import balanced_answers, binary_cross_entropy, squared_error
-from deconfuse.training import Recipe, fit
+from deconfuse.training import fit
 from deconfuse.validation import validate, validate_task
 from stages import embed, evaluate, preprocess, train
 

@@ -15,16 +15,18 @@ from deconfuse.build import build
 from deconfuse.dataset import Dataset
 from deconfuse.draws import hide, order, sow, stream
 from deconfuse.errors import UserError
+from deconfuse.gradient import gradient, mean, pieces
 from deconfuse.guards import TrainingError
 from deconfuse.model import Model
 from deconfuse.optimisation import factor, l1, matrices, optimizer
 from deconfuse.params import check as check_params
 from deconfuse.params.models import Model as Entry
+from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.reconstruction import squared_errors
 from deconfuse.state import State
 from deconfuse.tasks._losses import balanced, cross_entropy
-from deconfuse.training import Recipe, assess, fit, mean
+from deconfuse.training import assess, fit
 
 torch.set_num_threads(1)
 
@@ -330,6 +332,95 @@ def test_memory_for_a_single_sample_is_not_enough() -> None:
         fit(model, TRAIN, VAL, recipe(model, batch_size=15), lambda row: None, say=lambda text: None)
 
 
+# ---- micro batches, clipping, averaging
+
+
+@pytest.mark.parametrize("samples", [5, 16, 17])
+@pytest.mark.parametrize("micro_batch", [2, 3, 5, 16])
+def test_a_batch_in_pieces_has_the_gradient_of_the_whole(samples: int, micro_batch: int) -> None:
+    model, data = hungry(micro_batch + 1), points(samples, 3)
+    plan = recipe(model, batch_size=20, micro_batch=micro_batch, penalty=lambda: 1e-3 * l1(model))
+    state = State(pieces=pieces(samples, plan))
+    loss, logits = gradient(model, data, plan, state, print)
+    found = [value.grad for value in model.parameters()]
+    assert sum(model.sizes) == samples and min(model.sizes) >= 2
+    # pieces of two of an odd number: one has three, as none may have one
+    assert max(model.sizes) <= micro_batch + (micro_batch == 2 and samples % 2)
+    whole = F.cross_entropy(model.eval()(data.inputs, {}, {})[0], data.label)
+    expected = torch.autograd.grad(whole + 1e-3 * l1(model), list(model.parameters()))
+    torch.testing.assert_close(found, list(expected), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(loss, whole.detach())
+    assert logits.shape == (samples, 2)
+
+
+def test_a_micro_batch_gives_the_training_of_the_batch_and_memory_may_still_be_short() -> None:
+    whole, _ = trained(hungry(1000))
+    for most, expected in ((8, 2), (4, 4)):
+        model = hungry(most)
+        plan = recipe(model, micro_batch=8)
+        state = fit(model, TRAIN, VAL, plan, lambda row: None, say=lambda text: None)
+        assert state.pieces == expected and max(model.sizes) <= most
+        for name, value in whole.items():
+            torch.testing.assert_close(state.weights[name], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("most", [0.05, 100.0])
+def test_a_long_gradient_is_clipped_as_torch_clips_it(most: float) -> None:
+    """One step of plain gradient descent over all samples, against autograd by hand."""
+    model, twin = net(0.0), net(0.0)
+    made = optimizer("sgd", model, 0.0, 0.0)
+    weights, _ = trained(model, optimizer=made, epochs=1, batch_size=200, rate=lambda step, steps: 1.0, clip=most)
+    gradients = torch.autograd.grad(F.cross_entropy(twin(TRAIN.inputs, {}, {})[0], TRAIN.label), list(twin.parameters()))
+    norm = torch.cat([value.flatten() for value in gradients]).norm()
+    assert 0.05 < norm < 100
+    for (name, value), slope in zip(twin.named_parameters(), gradients, strict=True):
+        torch.testing.assert_close(weights[name], value - slope * min(1.0, most / float(norm)), rtol=1e-4, atol=1e-6)
+
+
+def test_a_clipped_gradient_that_is_no_number_is_told_before_it_reaches_the_weights() -> None:
+    model = net()
+    plan = recipe(model, loss=Once(13 + 7, True), clip=1.0)
+    with pytest.raises(TrainingError, match="gradient of epoch 2, step 7 was not finite") as raised:
+        fit(model, TRAIN, VAL, plan, lambda row: None)
+    assert raised.value.rows is not None and torch.equal(raised.value.rows, order(200, 0, 2).tensor_split(13)[6])
+    assert all(value.isfinite().all() for value in model.parameters())
+
+
+def copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_the_average_is_validated_and_kept_and_the_training_goes_on_with_the_weights() -> None:
+    """Against the recurrence by hand, batch norm's statistics included."""
+    torch.manual_seed(0)
+    model = Normalised()
+    by_hand, raw, kept = copied(model), [], []
+
+    def pause(state: State) -> None:
+        if state.step:
+            raw.append(copied(model))
+            past = min(0.8, len(raw) / (9 + len(raw)))
+            for name, value in raw[-1].items():
+                by_hand[name] = past * by_hand[name] + (1 - past) * value if value.is_floating_point() else value
+        else:
+            kept.append(dict(by_hand))
+            assert same(copied(model), raw[-1]), "the weights themselves are back"
+
+    rows: list[dict[str, float]] = []
+    state = fit(model, TRAIN, VAL, recipe(model, average=0.8), rows.append, pause=pause)
+    assert len(raw) == 8 * 13 and state.weights["layers.1.num_batches_tracked"] == 13 * state.best_epoch
+    for name, value in kept[state.best_epoch - 1].items():
+        torch.testing.assert_close(state.weights[name], value, rtol=1e-4, atol=1e-5)
+    model.load_state_dict(state.weights)
+    with torch.no_grad():
+        loss = F.cross_entropy(model.eval()(VAL.inputs, {}, {})[0], VAL.label)
+    assert float(loss) == pytest.approx(min(row["val_loss"] for row in rows))
+    torch.manual_seed(0)
+    plain, ends = Normalised(), []
+    fit(plain, TRAIN, VAL, recipe(plain), lambda row: None, pause=lambda state: ends.append(copied(plain)))
+    assert same(ends[-1], raw[-1]), "an average moves no weight"
+
+
 # ---- early stopping
 
 
@@ -484,8 +575,8 @@ def test_a_penalty_is_added_to_the_gradient_of_the_loss() -> None:
     assert rows[0]["train_loss"] == pytest.approx(float(loss.detach())), "the penalty is not in the loss that is logged"
     whole = loss + 0.03 * sum(value.abs().sum() for value in twin.parameters() if value.dim() > 1)
     gradients = torch.autograd.grad(whole, list(twin.parameters()))
-    for (name, value), gradient in zip(twin.named_parameters(), gradients, strict=True):
-        torch.testing.assert_close(weights[name], value - 0.1 * gradient)
+    for (name, value), slope in zip(twin.named_parameters(), gradients, strict=True):
+        torch.testing.assert_close(weights[name], value - 0.1 * slope)
 
 
 def test_a_large_penalty_makes_weights_small() -> None:
@@ -569,8 +660,8 @@ def test_a_reconstruction_is_added_to_the_gradient_with_its_weight() -> None:
     loss = F.cross_entropy(logits, data.label)
     assert rows[0]["train_loss"] == pytest.approx(float(loss.detach())), "the reconstruction is not in the loss that is logged"
     gradients = torch.autograd.grad(loss + 0.7 * error, list(twin.parameters()))
-    for (name, value), gradient in zip(twin.named_parameters(), gradients, strict=True):
-        torch.testing.assert_close(weights[name], value - 0.1 * gradient, rtol=1e-4, atol=1e-6)
+    for (name, value), slope in zip(twin.named_parameters(), gradients, strict=True):
+        torch.testing.assert_close(weights[name], value - 0.1 * slope, rtol=1e-4, atol=1e-6)
 
 
 def test_what_an_augmented_sample_is_compared_with_is_what_the_encoder_saw() -> None:

@@ -19,6 +19,9 @@ class Train(Strict):
     The learning rate's schedule is that of all `epochs` either way."""
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = 64
     """Samples a step; at least 2, since batch normalisation cannot learn from one."""
+    micro_batch: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
+    """Samples that go through the model at a time, where memory is short: a batch of more is learnt in pieces whose gradients are added.
+    The step is that of the whole batch, but that batch normalisation, dropout's draws and class weights are those of each piece."""
     optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
     """`sgd` with momentum (Sutskever et al. 2013), `adam` (Kingma & Ba 2015) or `adamw` (Loshchilov & Hutter 2019)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -32,6 +35,11 @@ class Train(Strict):
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.01
     """L2 regularisation of matrices and kernels: with `adamw` decoupled, so that a step takes learning_rate * weight_decay of each weight;
     with `sgd` and `adam` weight_decay * weight is added to its gradient, the derivative of weight_decay / 2 * weight squared."""
+    clip: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    """Largest Euclidean norm of a step's gradient over all weights; a longer one is made so long (Pascanu et al. 2013). null leaves it."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the past in an exponential moving average of the weights, taken each step, that is validated, kept and served in place of
+    the weights themselves (Polyak & Juditsky 1992), such as 0.99 or 0.999; in the first steps it is lower. 0 keeps no average."""
     l1: Annotated[float, Field(ge=0, le=10)] = 0.0
     """L1 regularisation of matrices and kernels: factor of the sum of their magnitudes in the loss (Tibshirani 1996)."""
     class_weights: Literal["none", "balanced"] = "none"

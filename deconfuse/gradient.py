@@ -1,0 +1,85 @@
+"""The gradient of one step, in as many pieces as the memory asks for."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from deconfuse.draws import hide, sow, stream
+from deconfuse.guards import TrainingError, every_parameter_learns
+from deconfuse.recipe import Recipe
+from deconfuse.state import State
+
+Learnt = tuple[Float[Tensor, ""], Float[Tensor, "B K"]]
+
+
+def pieces(samples: int, recipe: Recipe) -> int:
+    """Into how many pieces the recipe cuts the largest batch of so many samples."""
+    if recipe.micro_batch is None:
+        return 1
+    largest = math.ceil(samples / math.ceil(samples / recipe.batch_size))
+    return math.ceil(largest / recipe.micro_batch)
+
+
+def gradient(model: nn.Module, batch: Any, recipe: Recipe, state: State, say: Callable[[str], None]) -> Learnt:
+    """The gradient of one step, in the parameters; returns the loss without penalty and reconstruction, and the logits.
+
+    A batch is learnt in `state.pieces`, whose gradients are added: the same step, but that batch norm, a dropout's draws and the weights
+    of classes then are those of each piece. Where the memory is too small for a piece, there are twice as many, here and from now on.
+    """
+    while True:
+        try:
+            return attempt(model, batch, recipe, state)
+        except torch.OutOfMemoryError as error:
+            reason = str(error).splitlines()[0]
+        # not in the handler: while it lasts, the error holds all that the failed attempt has put in memory
+        make_room(len(batch.label), state, reason, say)
+
+
+def make_room(samples: int, state: State, reason: str, say: Callable[[str], None]) -> None:
+    """Cut batches into twice as many pieces. Raises TrainingError where one would be left with a single sample."""
+    if samples // (2 * state.pieces) < 2:
+        raise TrainingError(f"out of memory with {samples // state.pieces} samples at a time: {reason}")
+    state.pieces *= 2
+    torch.cuda.empty_cache()
+    say(f"out of memory: from epoch {state.epoch}, step {state.step + 1} on each batch is learnt in {state.pieces} pieces")
+
+
+def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> Learnt:
+    """The same, raising torch.OutOfMemoryError."""
+    sow(stream(recipe.seed, state.epoch, state.step), batch.label.device)
+    present = hide(batch.present, recipe.modality_dropout)
+    recipe.optimizer.zero_grad()
+    # no piece of one sample, of which batch norm could learn nothing
+    learnt = backward(model, batch, present, recipe, max(1, min(state.pieces, len(batch.label) // 2)))
+    if state.epoch == 1 and state.step == 0:
+        # before the penalty, whose gradient reaches every matrix, used or not
+        every_parameter_learns(model)
+    if recipe.penalty is not None:
+        recipe.penalty().backward()
+    return learnt
+
+
+def backward(model: nn.Module, batch: Any, present: dict[str, Bool[Tensor, " B"]], recipe: Recipe, count: int) -> Learnt:
+    """Add the gradient of a batch, learnt in `count` pieces; `present` is what the model may see of it."""
+    samples, losses, answered = len(batch.label), [], []
+    for i in range(count):
+        rows = slice(samples * i // count, samples * (i + 1) // count)
+        piece = batch if count == 1 else batch.batch(rows)
+        logits, out = model(piece.inputs, piece.lengths, present if piece is batch else {name: x[rows] for name, x in present.items()})
+        loss = recipe.loss(logits, piece.label)
+        # a hidden modality is still given back: its encoder has seen it
+        whole = loss if recipe.errors is None else loss + recipe.reconstruction * mean(recipe.errors(out, piece.present))
+        share = len(piece.label) / samples
+        (whole if share == 1 else whole * share).backward()
+        losses.append(loss.detach() if share == 1 else loss.detach() * share)
+        answered.append(logits.detach())
+    return (losses[0], answered[0]) if count == 1 else (torch.stack(losses).sum(), torch.cat(answered))
+
+
+def mean(errors: Float[Tensor, " 2"]) -> Float[Tensor, ""]:
+    """Of a sum and a number; 0 of none."""
+    return errors[0] / errors[1].clamp(min=1)
