@@ -8,8 +8,13 @@ from deconfuse.errors import UserError
 from deconfuse.heap import keep_freed
 
 
-def prepare(device: str, threads: int) -> torch.device:
+def prepare(device: str, threads: int, precision: str) -> torch.device:
     """The device that params name, with torch set to the same bytes run by run (on a GPU: as far as it can).
+
+    Args:
+        device: auto, cpu or cuda.
+        threads: of the CPU.
+        precision: `fp32` keeps a GPU from TF32, whose products have 10 bits of mantissa; `auto` and `bf16` take it.
 
     Raises UserError where `cuda` is asked for and none is there.
     """
@@ -24,4 +29,7 @@ def prepare(device: str, threads: int) -> torch.device:
     # gradients (adaptive pooling's for one) have no repeatable form: torch warns and goes on
     torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "warn")
     torch.backends.cudnn.benchmark = False
+    if chosen.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = precision != "fp32"
+        torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
     return chosen

@@ -1,5 +1,7 @@
 """A multimodal model: an encoder for each modality, a fusion, a head."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -30,6 +32,8 @@ class Model(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
+        self.bf16: frozenset[str] = frozenset()
+        """Names of the parts that compute in bf16, by autocast; weights, tokens and logits are fp32 all the same."""
         self.modalities = tuple(sorted(encoders))
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.modalities})
         self.fusion = fusion
@@ -53,13 +57,25 @@ class Model(nn.Module):
         tokens, masks, out = {}, {}, {}
         for name in self.modalities:
             x = self.normalised(name, inputs[name])
-            tokens[name], given = self.encoders[name](x, lengths.get(name))
+            with self.casting(f"encoders.{name}", x.device):
+                encoded, given = self.encoders[name](x, lengths.get(name))
+            tokens[name] = encoded.float()
             masks[name] = given["mask"] & present[name][:, None]
             out[name] = {**given, "input": x}
-        fused, out["fusion"] = self.fusion(tokens, masks)
+        with self.casting("fusion", self.log_prior.device):
+            fused, out["fusion"] = self.fusion(tokens, masks)
+        fused = fused.float()
         anything = torch.stack([present[name] for name in self.modalities]).any(0)
         logits = torch.where(anything[:, None], self.head(self.dropout(fused)), self.log_prior)
         return logits, {**out, "fused": fused}
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Those whose precision can be chosen, by the names of their weights."""
+        return {f"encoders.{name}": self.encoders[name] for name in self.modalities} | {"fusion": self.fusion}
+
+    def casting(self, part: str, device: torch.device) -> AbstractContextManager[object]:
+        """Where what a part computes is cast."""
+        return torch.autocast(device.type, torch.bfloat16) if part in self.bf16 else nullcontext()
 
     def normalised(self, name: str, x: Tensor) -> Tensor:
         """Values with mean 0 and standard deviation 1 over the train split; token ids as they are."""

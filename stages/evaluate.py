@@ -37,7 +37,7 @@ MODELS, REPORTS = Path("data/models"), Path("reports/models")
 
 def main(name: str) -> None:
     settings: Train = read_params(f"models.{name}", Entry).training(read_params("train", Train))
-    device = prepare(settings.device, settings.threads)
+    device = prepare(settings.device, settings.threads, settings.precision)
     about = read_json(MODELS / name / "model.json")
     schema = read_json(PREPARED / "schema.json")
     task: Task = part("tasks", schema["task"])()
@@ -64,6 +64,7 @@ def trained(name: str, about: dict[str, Any], prior: Tensor) -> Model:
         raise UserError(f"{path} is not what was trained (its SHA-256 differs from model.json's); run `dvc repro --force train@{name}`")
     model = build(Entry.model_validate_json(json.dumps(about["params"])), about["specs"], prior, f"models.{name}")
     model.load_state_dict(load(weights))
+    model.bf16 = frozenset(about["bf16"])
     return model
 
 

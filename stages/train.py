@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from deconfuse.optimisation import factor, l1, optimizer
 from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
+from deconfuse.precision import Asked, decide
 from deconfuse.progress import progress
 from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import check as check_reconstruction
@@ -59,7 +61,7 @@ def make(name: str) -> None:
     entry: Entry = read_params(f"models.{name}", Entry)
     settings = entry.training(read_params("train", Train))
     check_reconstruction(entry, settings.reconstruction, f"models.{name}")
-    device = prepare(settings.device, settings.threads)
+    device = prepare(settings.device, settings.threads, settings.precision)
     schema = read_json(PREPARED / "schema.json")
     specs = {modality: read_json(EMBEDDED / "spec" / f"{modality}.json") for modality in entry.encoders}
     torch.manual_seed(settings.seed)
@@ -72,12 +74,15 @@ def make(name: str) -> None:
         # half a file, by a process that was killed
         remove(left)
     splits = usable(name, entry, sorted(schema["modalities"]), device)
+    precision = choose_precision(name, model, settings.precision, splits["train"], device)
     plan = recipe(entry, settings, specs, model, splits["train"].label, task, schema, f"models.{name}")
     who = identity(entry, settings, schema, specs)
-    checkpoints = Checkpoints(CHECKPOINTS / name, who["digest"], settings.checkpoint, lambda text: tell(name, text))
+    # on another processor the decision may be another one
+    key = " ".join([who["digest"], *precision["bf16"]])
+    checkpoints = Checkpoints(CHECKPOINTS / name, key, settings.checkpoint, lambda text: tell(name, text))
     state = train(name, model, splits, plan, checkpoints)
     write_model(folder, name, model, entry, state, schema["classes"], specs)
-    about = {"seed": settings.seed, "environment": environment(device), "git": git(), "dvc": dvc()}
+    about = {"seed": settings.seed, "environment": environment(device), "precision": precision, "git": git(), "dvc": dvc()}
     write_json(folder / "run.json", who | timing(state, len(splits["train"])) | about)
     checkpoints.clear()
 
@@ -85,6 +90,15 @@ def make(name: str) -> None:
 def tell(name: str, text: str) -> None:
     """A line for the user; on a terminal it stands above the bar."""
     tqdm.write(f"train {name}: {text}", file=sys.stderr)
+
+
+def choose_precision(name: str, model: Model, asked: Asked, data: Dataset, device: torch.device) -> dict[str, Any]:
+    """Set in which precision the model's parts compute, and say so where it is one that params do not name; returns the record."""
+    found = decide(asked, model, model.parts(), data.batch(slice(0, 8)), device)
+    model.bf16 = frozenset(found.bf16)
+    if asked == "auto" and found.bf16:
+        tell(name, str(found))
+    return {"asked": asked} | asdict(found)
 
 
 def usable(name: str, entry: Entry, known: list[str], device: torch.device) -> dict[str, Dataset]:
@@ -191,6 +205,7 @@ def write_model(folder: Path, name: str, model: Model, entry: Entry, state: Stat
         "best_epoch": state.best_epoch,
         "epochs": len(state.rows),
         "pieces": state.pieces,
+        "bf16": sorted(model.bf16),
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     write_json(folder / "model.json", about)

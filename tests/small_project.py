@@ -19,14 +19,21 @@ MODELS: dict[str, dict[str, Any]] = {
     "cnn": {
         "encoders": {"image": "cnn"},
         "augment": {"image": [{"name": "crop"}, {"name": "cutout"}]},
-        "train": {"mixup": 0.4, "schedule": "linear"},
+        "train": {"mixup": 0.4, "schedule": "linear", "ema": 0.9},
     },
-    "deconvolution": {"encoders": {"image": "deconvolution"}, "dropout": 0.3, "train": {"optimizer": "sgd", "learning_rate": 0.05}},
+    "deconvolution": {
+        "encoders": {"image": "deconvolution"},
+        "dropout": 0.3,
+        "train": {"optimizer": "sgd", "learning_rate": 0.05, "clip": 0.5},
+    },
     "lstm": {"encoders": {"text": "lstm"}, "augment": {"text": [{"name": "word_dropout"}]}},
     "transformer": {"encoders": {"text": "transformer"}, "train": {"optimizer": "adam", "l1": 1e-4}},
-    "cnn_lstm": {"encoders": {"video": "cnn_lstm"}, "train": {"class_weights": "balanced", "schedule": "constant"}},
+    "cnn_lstm": {
+        "encoders": {"video": "cnn_lstm"},
+        "train": {"class_weights": "balanced", "schedule": "constant", "precision": "bf16"},
+    },
     "concat": {"encoders": ALL, "fusion": "concat", "train": {"modality_dropout": 0.3, "patience": 2, "learning_rate": 0.02}},
-    "attention": {"encoders": ALL, "fusion": "attention", "dropout": 0.2},
+    "attention": {"encoders": ALL, "fusion": "attention", "dropout": 0.2, "train": {"micro_batch": 6}},
     "fused_deconvolution": {"encoders": ALL, "fusion": "deconvolution", "train": {"label_smoothing": 0.1}},
 }
 

@@ -59,6 +59,10 @@ class Train(Strict):
     alike; 0 mixes none (Zhang et al. 2018, who take 0.1 to 0.4). Of two texts one is taken whole, as often as its share."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`bf16` computes encoders and fusion in bfloat16, by autocast, on 2 threads up to twice as fast; weights, optimiser, losses and
+    metrics stay fp32. `auto` takes it where the processor has it (a GPU of capability 8.0, a CPU with avx512_bf16 or AMX), for those parts
+    whose layers are of a kind and size to gain by it, and lets a GPU do the rest in TF32; `fp32` means fp32."""
     checkpoint: Annotated[float, Field(ge=0, le=1e6)] = 60.0
     """Seconds after which the next step's end saves all that an interrupted training needs to go on, in `data/checkpoints`; 0 saves every
     step. The weights do not depend on it, nor on an interruption."""
