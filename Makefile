@@ -1,4 +1,4 @@
-# `make repro` makes the environment and runs the pipeline; `make test` checks everything
+# `make repro` makes the environment and runs the pipeline, models side by side; `make test` checks everything
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 .PHONY: repro check test setup sync ui schema lock
 
 repro: $(READY)
-	dvc repro
+	python -m deconfuse.lineup
 
 # what is in the data, and what is wrong with it
 check: $(READY)

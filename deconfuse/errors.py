@@ -21,7 +21,7 @@ class Stopped(BaseException):
 
 @contextmanager
 def listening() -> Generator[list[int]]:
-    """Let the first SIGTERM or Ctrl-C wait until the work has come to a good place; a second one ends it at once.
+    """Let the first SIGTERM, Ctrl-C or closed terminal wait until the work has come to a good place; a second one ends it at once.
 
     Yields a list that holds the number of the signal once it has come. Whoever does the work looks at it and raises Stopped; where
     nobody did, it is raised at the end.
@@ -33,7 +33,11 @@ def listening() -> Generator[list[int]]:
             raise Stopped(number, "stopped at once, by a second signal")
         came.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    # `nohup` has it ignored, and Windows has none
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield came
     finally:
@@ -46,7 +50,8 @@ def listening() -> Generator[list[int]]:
 def command(main: Callable[..., None], *arguments: object) -> None:
     """Run `main(*arguments)` as a process should end.
 
-    The status is 0 when done, 1 with one message on a user's error, 130 on Ctrl-C and 143 on a SIGTERM that was listened to.
+    The status is 0 when done, 1 with one message on a user's error, 130 on Ctrl-C, 143 on a SIGTERM and 129 on a
+    closed terminal that were listened to.
     """
     try:
         main(*arguments)

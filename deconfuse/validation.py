@@ -12,6 +12,7 @@ from deconfuse.lookup import part
 from deconfuse.params import FILE, check, load
 from deconfuse.params.data import Data
 from deconfuse.params.embed import Embed
+from deconfuse.params.lineup import LineUp
 from deconfuse.params.models import Models
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.params.report import Report
@@ -32,6 +33,7 @@ class Params(Strict):
     models: Models
     report: Report
     tracking: Tracking
+    lineup: LineUp = LineUp()
 
 
 def schema() -> dict[str, Any]:

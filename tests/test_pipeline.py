@@ -69,8 +69,9 @@ def test_a_model_more_and_a_model_less(three: Clone) -> None:
 
 def test_two_cold_runs_give_the_same_bytes(three: Clone, tmp_path: Path) -> None:
     other = Clone.make(tmp_path)
-    other.edit(THREE)
-    other.run("dvc", "repro")
+    other.edit(THREE | {"lineup": {"workers": 2}})
+    # side by side, too
+    assert "concat | Running stage 'train@concat':" in other.run("python", "-m", "deconfuse.lineup").out
     for pattern in (
         "data/models/*/weights.safetensors",
         "reports/models/*/metrics.json",
