@@ -3,8 +3,8 @@
     python -m stages.report
 
 Reads `data/models/` and `reports/models/` of the models under `models:`, `data/prepared/summary.json`, and samples from `data/raw/`; params
-`report`, `tracking`. Writes `reports/index.html`, `reports/leaderboard.csv`, `reports/metrics.json`; MLflow's store, which is no
-output of the pipeline, gets the runs it lacks.
+`report`, `tracking`. Writes `reports/index.html`, `reports/leaderboard.csv`, `reports/metrics.json`, `reports/runs.json` (the
+models' digests); MLflow's store, which is no output of the pipeline, gets the runs it lacks.
 """
 
 from pathlib import Path

@@ -22,12 +22,16 @@ import pytest
 from deconfuse.errors import UserError
 from deconfuse.files import read_json, write_json
 from deconfuse.tracking import sync
-from deconfuse.tracking.projection import DIGEST_TAG, EVALUATION_TAG
-from deconfuse.tracking.record import HIDDEN, flatten, redact
+from deconfuse.tracking.confusion import confusion
+from deconfuse.tracking.drawing import EVALUATION_TAG
+from deconfuse.tracking.record import DIGEST_TAG
+from deconfuse.tracking.shown import HIDDEN, flatten, redact
 from deconfuse.tracking.store import find
 
 EXPERIMENT = "deconfuse"
-FILES = ["history.csv", "metrics.json", "model.json", "params.json", "run.json", "test.csv", "val.csv", "weights.safetensors"]
+TRAINED = ["history.csv", "model.json", "run.json", "weights.safetensors"]
+EVALUATED = ["metrics.json", "test.csv", "val.csv"]
+FILES = sorted([*TRAINED, *EVALUATED, "params.json", "confusion.csv", "confusion.svg"])
 
 
 @pytest.fixture(scope="session")
@@ -161,10 +165,24 @@ def test_a_run_keeps_the_bytes_of_its_files(project: Path) -> None:
     sync(MODELS, EXPERIMENT)
     files = runs(project)["audio_cnn"]["files"]
     assert sorted(files) == FILES
-    assert json.loads(files.pop("params.json")) == read_json(Path("data/models/audio_cnn/run.json"))["params"]
-    for name, content in files.items():
-        folder = "reports" if name in ("metrics.json", "test.csv", "val.csv") else "data"
-        assert content == Path(f"{folder}/models/audio_cnn/{name}").read_bytes(), name
+    assert json.loads(files["params.json"]) == read_json(Path("data/models/audio_cnn/run.json"))["params"]
+    for folder, names in (("data", TRAINED), ("reports", EVALUATED)):
+        for name in names:
+            assert files.pop(name) == Path(f"{folder}/models/audio_cnn/{name}").read_bytes(), name
+    # by hand: 40 test rows of 3 classes in turn, 60 % right, the wrong ones taken for the next class
+    counted = [[int(cell) for cell in line.split(",")[1:]] for line in files["confusion.csv"].decode().splitlines()[1:]]
+    assert sum(map(sum, counted)) == 40 and sum(counted[i][i] for i in range(3)) == 24
+    assert all(counted[i][(i + 2) % 3] == 0 for i in range(3))
+    assert files["confusion.svg"].count(b"<rect") == 10
+
+
+def test_confusion_is_of_classes_only(tmp_path: Path) -> None:
+    table = tmp_path / "test.csv"
+    table.write_text('"id","actual","predicted"\n"1","a","b"\n"2","b","b"\n"3","a, ""c""","a"\n')
+    assert confusion(table, ["a", "b"]) == {}
+    found = confusion(table, ["a", "b", 'a, "c"'])
+    assert found["confusion.csv"] == 'actual,a,b,"a, ""c"""\na,0,1,0\nb,0,1,0\n"a, ""c""",1,0,0\n'
+    assert sorted(confusion(table, ["a", "b", 'a, "c"', *map(str, range(40))])) == ["confusion.csv"]
 
 
 def test_a_run_of_an_experiment_of_dvc_bears_its_name(project: Path) -> None:
@@ -242,7 +260,7 @@ def test_a_model_not_evaluated_yet_gets_its_measures_later(project: Path) -> Non
     assert sorted(runs(project)["concat"]["files"]) == FILES
 
 
-@pytest.mark.parametrize("call", ["log_batch", "log_text", "log_artifact", "set_terminated"])
+@pytest.mark.parametrize("call", ["log_batch", "log_inputs", "log_artifacts", "set_terminated"])
 def test_a_run_that_was_broken_off_is_finished(project: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     from mlflow.tracking import MlflowClient
 

@@ -1,5 +1,6 @@
 """Write `reports/`: the leaderboard as CSV and JSON, and the page that a person reads."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def write(models: list[str], options: Report, folder: Path) -> None:
-    """Write leaderboard.csv, metrics.json and index.html into `folder / "reports"`; `folder` is the project's root.
+    """Write leaderboard.csv, metrics.json, runs.json and index.html into `folder / "reports"`; `folder` is the project's root.
 
     Raises UserError where a named model is not trained or not evaluated, or a file of the data is missing.
     """
@@ -26,6 +27,8 @@ def write(models: list[str], options: Report, folder: Path) -> None:
     reports = folder / "reports"
     write_text(reports / "leaderboard.csv", table.to_csv(index=False, lineterminator="\n"))
     write_json(reports / "metrics.json", nested(table))
+    # which trainings it compares: their digests in the leaderboard's order
+    write_text(reports / "runs.json", json.dumps({result.name: result.run["digest"] for result in results}, indent=1) + "\n")
     write_text(reports / "index.html", page(results, options, folder))
 
 

@@ -2,21 +2,19 @@
 
 import re
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deconfuse.errors import UserError
-from deconfuse.tracking.record import Record, read
+from deconfuse.tracking import comparison, drawing
+from deconfuse.tracking.cache import Entry, Past, files, past, remembered, reports
+from deconfuse.tracking.place import repository
+from deconfuse.tracking.record import locked, read
 from deconfuse.tracking.store import ARTIFACTS_TAG, Store, find
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
-
-DIGEST_TAG = "deconfuse.digest"
-EVALUATION_TAG = "deconfuse.evaluation"
 
 
 @dataclass
@@ -27,56 +25,59 @@ class Synced:
     written: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    """Earlier trainings whose files are those of another version of this project."""
     problem: str | None = None
 
     def __str__(self) -> str:
         updated = f", {len(self.updated)} evaluated anew" if self.updated else ""
-        return f"{len(self.written)} runs written{updated}, {len(self.known)} already there; store {self.store}"
+        unreadable = f", {len(self.unreadable)} of another version left out" if self.unreadable else ""
+        return f"{len(self.written)} runs written{updated}, {len(self.known)} already there{unreadable}; store {self.store}"
 
 
 def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced:
-    """Give every trained model of the current folder its run in the store, unless it has one already.
+    """Give every trained model of the current folder its run in the store, then every other training that DVC remembers, then reports.
 
-    root: the folder of the store where `MLFLOW_TRACKING_URI` names none (default: the repository).
+    root: of the project (default: the repository); the store is there, where `MLFLOW_TRACKING_URI` names none.
     Whatever fails in the store ends as a warning and in `problem`: the files are whole, and the next sync draws the rest.
     Raises UserError only for a model's own files.
     """
-    records = {model: read(model) for model in models}
+    records = [read(model) for model in models]
     synced = Synced()
     try:
         store = find(root)
         synced.store = str(store)
         with store.alone():
             store.prepare()
-            _project(store.client(), records, experiment, store, synced)
+            client = store.client()
+            experiment_id = make_experiment(client, experiment, store)
+        entries = remembered(root or repository())
+        earlier = past(entries)
+        for record in records:
+            # the lock is held for a run at a time: others, who draw as well, need not wait for all of them
+            with store.alone():
+                lock = next((one.lock() for one in earlier if one.digest == record.digest), None)
+                outcome = drawing.draw(client, experiment_id, locked(record, lock))
+            getattr(synced, outcome).append(record.tags["model"])
+        own = {record.digest for record in records}
+        drawn = drawing.drawn(client)
+        _draw_earlier(client, experiment_id, store, [one for one in earlier if one.digest not in own], drawn, synced)
+        _draw_reports(client, experiment_id, store, reports(entries), drawn)
     # MLflow lets through errors of SQLAlchemy, alembic, requests and the disk; none may cost a finished training
     except Exception as error:  # noqa: BLE001
-        synced.problem = f"tracking: {_one_line(error)}; the outputs are whole; run `make sync` later"
+        synced.problem = f"tracking: {one_line(error)}; the outputs are whole; run `make sync` later"
         print(f"warning: {synced.problem}", file=sys.stderr)
     return synced
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """An error in one line, without the password of an address."""
     lines = str(error).strip().splitlines() or [""]
     text = re.sub(r"(?<=://)[^/@\s]+@", "", lines[0])[:300]
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
-def _project(client: "MlflowClient", records: dict[str, Record], experiment: str, store: Store, synced: Synced) -> None:
-    experiment_id = _experiment(client, experiment, store)
-    for model, record in records.items():
-        run = _find_run(client, experiment_id, record.digest)
-        if run is None or run.info.status != "FINISHED":
-            _write(client, experiment_id, record, run)
-            synced.written.append(model)
-        elif record.evaluation not in (None, run.data.tags.get(EVALUATION_TAG)):
-            _write_evaluation(client, run.info.run_id, record, max(record.ended, round(time.time() * 1000)))
-            synced.updated.append(model)
-        else:
-            synced.known.append(model)
-
-
-def _experiment(client: "MlflowClient", name: str, store: Store) -> str:
+def make_experiment(client: "MlflowClient", name: str, store: Store) -> str:
     """The experiment's id; made where there is none, with its files in the store's folder and not in the current one."""
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -91,35 +92,32 @@ def _experiment(client: "MlflowClient", name: str, store: Store) -> str:
     return found.experiment_id
 
 
-def _find_run(client: "MlflowClient", experiment_id: str, digest: str) -> "Run | None":
-    """The run of this digest, a finished one first; deleted ones do not count."""
-    runs = client.search_runs([experiment_id], filter_string=f"tags.`{DIGEST_TAG}` = '{digest}'")
-    return min(runs, key=lambda run: run.info.status != "FINISHED", default=None)
+def _draw_earlier(
+    client: "MlflowClient", experiment_id: str, store: Store, earlier: list[Past], drawn: dict[str, bool], synced: Synced
+) -> None:
+    """The trainings that are in no experiment at all: their files come from DVC's cache."""
+    for one in earlier:
+        if one.digest in drawn and (drawn[one.digest] or one.evaluated is None):
+            synced.known.append(one.model)
+            continue
+        with files(one.entries) as folder:
+            try:
+                record = locked(read(one.model, folder), one.lock())
+            except UserError:
+                synced.unreadable.append(one.model)
+                continue
+            with store.alone():
+                outcome = drawing.draw(client, experiment_id, record)
+        getattr(synced, outcome).append(record.tags["model"])
 
 
-def _write(client: "MlflowClient", experiment_id: str, record: Record, half: "Run | None") -> None:
-    """Write a run, or the rest of one that was broken off: every call leaves the same when it is made twice."""
-    from mlflow.entities import Metric, Param
-
-    run = half or client.create_run(experiment_id, start_time=record.started, tags=record.tags, run_name=record.name)
-    run_id = run.info.run_id
-    metrics = [Metric(name, value, at, epoch) for name, value, at, epoch in record.curves]
-    metrics += [Metric(name, value, record.ended, 0) for name, value in record.figures.items()]
-    client.log_batch(run_id, metrics=metrics, params=[Param(name, value) for name, value in record.params.items()])
-    for name, text in record.texts.items():
-        client.log_text(run_id, text, name)
-    client.log_artifact(run_id, str(record.weights))
-    if record.evaluation is not None:
-        _write_evaluation(client, run_id, record, record.ended)
-    # last, since only a finished run counts as written
-    client.set_terminated(run_id, end_time=record.ended)
-
-
-def _write_evaluation(client: "MlflowClient", run_id: str, record: Record, at: int) -> None:
-    """Write what `evaluate` found; of two evaluations MLflow shows the one with the later time `at` (milliseconds)."""
-    from mlflow.entities import Metric
-
-    client.log_batch(run_id, metrics=[Metric(name, value, at, 0) for name, value in record.scores.items()])
-    for name, text in record.evaluation_texts.items():
-        client.log_text(run_id, text, name)
-    client.set_tag(run_id, EVALUATION_TAG, record.evaluation)
+def _draw_reports(client: "MlflowClient", experiment_id: str, store: Store, earlier: list[Entry], drawn: dict[str, bool]) -> None:
+    """The report of the current folder, and those that DVC remembers."""
+    if comparison.is_complete(Path()):
+        with store.alone():
+            comparison.draw(client, experiment_id, Path())
+    for one in earlier:
+        with files([one]) as folder:
+            if comparison.digest(folder) not in drawn:
+                with store.alone():
+                    comparison.draw(client, experiment_id, folder)

@@ -2,24 +2,25 @@
 
 import csv
 import json
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from deconfuse.errors import UserError
 from deconfuse.files import digest_json, read_json
+from deconfuse.tracking.confusion import confusion
+from deconfuse.tracking.shown import as_yaml, flatten, leaves, legal, pretty, redact, without_secrets
 
 MODELS = Path("data/models")
 EVALUATIONS = Path("reports/models")
-MODEL_TEXTS = ("model.json", "history.csv", "run.json")
-EVALUATION_TEXTS = ("metrics.json", "test.csv", "val.csv")
-HIDDEN = "(hidden)"
-# a number under `max_tokens` or `bandpass` is a setting, a word under `token` is not
-SECRET_WORD = re.compile(r"pass|pwd|token|secret|credential|(api|access|private)[_-]?key|authorization", re.IGNORECASE)
-SECRET_NUMBER = re.compile(r"passw|pwd|secret|credential|(api|access|private)[_-]?key", re.IGNORECASE)
-LONGEST = 6000
-"""Characters of a param that MLflow keeps."""
+KIND_TAG = "deconfuse.kind"
+"""`model` of a model's run, `report` of a report's."""
+DIGEST_TAG = "deconfuse.digest"
+Points = list[tuple[str, float, int, int]]
+"""(metric, value, time in milliseconds, epoch)"""
+Artifacts = dict[str, Path | str]
+"""By their names in the run: a file, or text that stands for one"""
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,15 @@ class Record:
     ended: int
     params: dict[str, str]
     tags: dict[str, str]
-    curves: list[tuple[str, float, int, int]]
-    """(metric, value, time, epoch)"""
+    curves: Points
     figures: dict[str, float]
     """What training cost and made"""
     scores: dict[str, float]
     """`val/...` and `test/...`, of the weights that were kept"""
-    texts: dict[str, str]
-    evaluation_texts: dict[str, str]
-    weights: Path
+    files: Artifacts
+    evaluation_files: Artifacts
+    data: tuple[str, str, str]
+    """Name, digest and source of the data set"""
 
 
 def is_complete(model: str) -> bool:
@@ -49,24 +50,26 @@ def is_complete(model: str) -> bool:
     return (MODELS / model / "run.json").is_file()
 
 
-def read(model: str) -> Record:
-    """Read a trained model's files under the current folder, secrets hidden.
+def read(model: str, root: Path = Path()) -> Record:
+    """Read a trained model's files under `root`, secrets hidden.
 
     Raises UserError where a file is missing or damaged.
     """
-    folder = MODELS / model
+    folder, evaluated = root / MODELS / model, root / EVALUATIONS / model
     try:
         run, about = read_json(folder / "run.json"), read_json(folder / "model.json")
-        evaluation_texts = _texts(EVALUATIONS / model, EVALUATION_TEXTS) if (EVALUATIONS / model).is_dir() else {}
         params = redact(run["params"])
+        evaluation_files = _files(evaluated)
+        if evaluation_files:
+            evaluation_files |= confusion(evaluated / "test.csv", about["classes"])
         return Record(
             name=f"{model} ({experiment})" if (experiment := run["dvc"]["experiment"]) else model,
             digest=run["digest"],
-            evaluation=digest_json(evaluation_texts) if evaluation_texts else None,
+            evaluation=_digest(evaluated) if evaluation_files else None,
             started=_milliseconds(run["started"]),
             ended=_milliseconds(run["ended"]),
             params=flatten(params),
-            tags=_tags(model, run, about),
+            tags=tags(model, run, about),
             curves=_curves(folder / "history.csv", run["epoch_ended"]),
             figures={
                 "training/best_epoch": about["best_epoch"],
@@ -74,107 +77,38 @@ def read(model: str) -> Record:
                 "training/samples_per_second": run["samples_per_second"],
                 "training/train_seconds": run["train_seconds"],
             },
-            scores=_scores(evaluation_texts),
-            texts={**_texts(folder, MODEL_TEXTS), "params.json": _pretty(params)},
-            evaluation_texts=evaluation_texts,
-            weights=folder / "weights.safetensors",
+            scores=_scores(evaluated / "metrics.json") if evaluation_files else {},
+            files={**_files(folder), "params.json": pretty(params), **_written(run)},
+            evaluation_files=evaluation_files,
+            data=data_set(run),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(
-            f"{folder} or {EVALUATIONS / model} is not as the stages write it ({error!r}); remove both and run `dvc repro`"
-        ) from None
+        raise UserError(f"{folder} or {evaluated} is not as the stages write it ({error!r}); remove both and run `dvc repro`") from None
 
 
-def redact(value: Any, key: str = "") -> Any:
-    """A copy of a JSON value without the passwords, tokens and keys that its key names or a URL holds."""
-    if isinstance(value, dict):
-        return {name: redact(item, f"{key}.{name}") for name, item in value.items()}
-    if isinstance(value, list):
-        return [redact(item, key) for item in value]
-    if isinstance(value, str):
-        return HIDDEN if SECRET_WORD.search(key) else re.sub(r"(?<=://)[^/@\s]+@", f"{HIDDEN}@", value)
-    return HIDDEN if value is not None and SECRET_NUMBER.search(key) else value
+def locked(record: Record, lock: dict[str, Any] | None) -> Record:
+    """The record with dvc.lock beside its files, but for the stages of other models and of the data; None where DVC did not run it."""
+    if lock is None:
+        return record
+    return replace(record, files={**record.files, "dvc.lock": as_yaml({"schema": "2.0", "stages": lock})})
 
 
-def flatten(values: dict[str, Any]) -> dict[str, str]:
-    """Nested params as MLflow takes them: dotted legal names, text of at most 6000 characters."""
-    flat: dict[str, str] = {}
-    for key, value in _leaves(values):
-        name = _legal(key)
-        while name in flat:
-            name += "_"
-        flat[name] = _shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return flat
+def data_set(run: dict[str, Any]) -> tuple[str, str, str]:
+    """Name, digest and source of the data that a run.json tells of; MLflow keeps 36 characters of a digest."""
+    data = redact(run["params"].get("data", {}))
+    return str(data.get("source", "data")), run["digests"]["data"][:36], json.dumps(data, sort_keys=True)
 
 
-def _leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    leaves: list[tuple[str, Any]] = []
-    for key, value in sorted(values.items()):
-        leaves += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else [(f"{prefix}{key}", value)]
-    return leaves
-
-
-def _legal(name: str) -> str:
-    # a slash is legal too, but not where MLflow would take the name for a path such as a/../b
-    return re.sub(r"[^\w.\- ]", "_", name)[:200]
-
-
-def _shortened(text: str) -> str:
-    note = f" ... [{len(text)} characters in all]"
-    return text if len(text) <= LONGEST else text[: LONGEST - len(note)] + note
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def _pretty(value: object) -> str:
-    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
-
-
-def _texts(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
-    return {name: _text(folder / name) for name in names}
-
-
-def _text(path: Path) -> str:
-    """A file's own text, but for secrets in JSON."""
-    text = path.read_bytes().decode("utf-8")
-    if path.suffix != ".json":
-        return text
-    value = json.loads(text)
-    return text if redact(value) == value else _pretty(redact(value))
-
-
-def _curves(path: Path, epoch_ended: list[float]) -> list[tuple[str, float, int, int]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        (_legal(name), float(value), _milliseconds(ended), int(row["epoch"]))
-        for row, ended in zip(rows, epoch_ended, strict=True)
-        for name, value in row.items()
-        if name != "epoch" and value != ""
-    ]
-
-
-def _scores(texts: dict[str, str]) -> dict[str, float]:
-    metrics = json.loads(texts["metrics.json"]) if texts else {}
-    # MLflow draws the charts of one prefix before a slash together
-    return {
-        f"{split}/{_legal(name)}": value
-        for split in ("test", "val")
-        for name, value in _leaves(metrics.get(split, {}))
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-
-
-def _tags(model: str, run: dict[str, Any], about: dict[str, Any]) -> dict[str, str]:
+def tags(model: str, run: dict[str, Any], about: dict[str, Any]) -> dict[str, str]:
     """The run's tags; those of MLflow's own names fill the columns that its pages have for them."""
     known = {
+        KIND_TAG: "model",
+        DIGEST_TAG: run["digest"],
         "model": model,
         "modalities": "+".join(about["modalities"]),
         "fusion": about["fusion"],
         "seed": run["seed"],
-        "deconfuse.digest": run["digest"],
+        "data.source": data_set(run)[0],
         **{f"digest.{part}": digest for part, digest in run["digests"].items()},
         **{f"git.{name}": value for name, value in run["git"].items()},
         **{f"dvc.{name}": value for name, value in run["dvc"].items()},
@@ -183,3 +117,48 @@ def _tags(model: str, run: dict[str, Any], about: dict[str, Any]) -> dict[str, s
         "mlflow.source.git.commit": run["git"]["commit"],
     }
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items() if value is not None}
+
+
+def _files(folder: Path) -> Artifacts:
+    """All files below a folder, but for those that are being written."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    return {path.relative_to(folder).as_posix(): without_secrets(path) for path in paths}
+
+
+def _digest(folder: Path) -> str:
+    return digest_json({name: sha256((folder / name).read_bytes()).hexdigest() for name in _files(folder)})
+
+
+def _written(run: dict[str, Any]) -> Artifacts:
+    """params.yaml as it was; trainings of an earlier version did not note it."""
+    return {"params.yaml": as_yaml(run["written"])} if "written" in run else {}
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _curves(path: Path, epoch_ended: list[float]) -> Points:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [point for row, ended in zip(rows, epoch_ended, strict=True) for point in points(row, ended)]
+
+
+def points(row: dict[str, Any], ended: float) -> Points:
+    """A row of the history as metrics at the time (unix seconds) at which its epoch was done."""
+    return [
+        ("/".join(map(legal, name.split("/"))), float(value), _milliseconds(ended), int(row["epoch"]))
+        for name, value in row.items()
+        if name != "epoch" and value != ""
+    ]
+
+
+def _scores(path: Path) -> dict[str, float]:
+    metrics = read_json(path)
+    # MLflow draws the charts of one prefix before a slash together
+    return {
+        f"{split}/{legal(name)}": value
+        for split in ("test", "val")
+        for name, value in leaves(metrics.get(split, {}))
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from deconfuse.errors import UserError
 from deconfuse.files import whole
+from deconfuse.tracking.place import repository
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -96,9 +97,10 @@ class Store:
 def find(root: Path | None = None) -> Store:
     """The store of the project at `root`: what `MLFLOW_TRACKING_URI` says, else `mlflow.db` there.
 
-    Without `root` it is the repository, also from within a temporary copy that `dvc exp run --temp` or `--queue` runs in.
+    Without `root` it is the repository, also from within a temporary copy that `dvc exp run --temp` or `--queue` runs in,
+    and from within a worktree of git.
     """
-    root = (root or _repository()).resolve()
+    root = (root or repository()).resolve()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
     if uri.startswith(SQLITE):
         return _sqlite(root, uri)
@@ -115,13 +117,6 @@ def quiet() -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-
-
-def _repository() -> Path:
-    if root := os.environ.get("DVC_ROOT"):
-        return Path(root)
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir() or (folder / ".git").exists()), here)
 
 
 def _sqlite(root: Path, uri: str) -> Store:

@@ -1,0 +1,132 @@
+"""Draw one model's run: every call leaves the same when it is made twice, and a run counts as drawn when it is finished."""
+
+import shutil
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+from deconfuse.tracking.record import DIGEST_TAG, Artifacts, Points, Record
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+EVALUATION_TAG = "deconfuse.evaluation"
+BIG = ".safetensors"
+PAGE = 1000
+"""Runs that a store gives at a time."""
+
+
+def draw(client: "MlflowClient", experiment_id: str, record: Record) -> Literal["written", "updated", "known"]:
+    """Give a record its run, unless it has one; call it while no other process writes."""
+    runs = find(client, experiment_id, record.digest)
+    done = next((run for run in runs if run.info.status == "FINISHED"), None)
+    if done is None:
+        _write(client, experiment_id, record, begun(client, runs, record.started, record.curves))
+        return "written"
+    if record.evaluation in (None, done.data.tags.get(EVALUATION_TAG)):
+        return "known"
+    _write_evaluation(client, done.info.run_id, record, max(record.ended, round(time.time() * 1000)))
+    return "updated"
+
+
+def find(client: "MlflowClient", experiment_id: str, digest: str) -> list["Run"]:
+    """The runs of this digest; those that a user deleted do not count."""
+    return client.search_runs([experiment_id], filter_string=f"tags.`{DIGEST_TAG}` = '{digest}'")
+
+
+def drawn(client: "MlflowClient") -> dict[str, bool]:
+    """The digests of all runs that were ever finished in the store, and whether they were evaluated; deleted ones count."""
+    from mlflow.entities import ViewType
+
+    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ALL)]
+    found: dict[str, bool] = {}
+    token = None
+    while True:
+        wanted = "attributes.status = 'FINISHED'"
+        page = client.search_runs(experiments, wanted, run_view_type=ViewType.ALL, max_results=PAGE, page_token=token)
+        for tags in (run.data.tags for run in page):
+            if DIGEST_TAG in tags:
+                found[tags[DIGEST_TAG]] = EVALUATION_TAG in tags or found.get(tags[DIGEST_TAG], False)
+        token = page.token
+        if not token:
+            return found
+
+
+def begun(client: "MlflowClient", runs: list["Run"], started: int, points: Points) -> "Run | None":
+    """The unfinished run that can be gone on with.
+
+    What was drawn live of epochs that were lost in a crash, and trained again, cannot be taken back: such a run goes into MLflow's bin.
+    """
+    known = set(points)
+    for run in runs:
+        history = {
+            (name, point.value, point.timestamp, point.step)
+            for name in run.data.metrics
+            for point in client.get_metric_history(run.info.run_id, name)
+        }
+        if run.info.start_time == started and history <= known:
+            return run
+        client.delete_run(run.info.run_id)
+    return None
+
+
+def _write(client: "MlflowClient", experiment_id: str, record: Record, half: "Run | None") -> None:
+    """Write a run, or the rest of one that was broken off or drawn live."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    run = half or client.create_run(experiment_id, start_time=record.started, tags=record.tags, run_name=record.name)
+    run_id = run.info.run_id
+    metrics = [Metric(name, value, at, epoch) for name, value, at, epoch in record.curves]
+    metrics += [Metric(name, value, record.ended, 0) for name, value in record.figures.items()]
+    params = [Param(name, value) for name, value in record.params.items()]
+    client.log_batch(run_id, metrics=metrics, params=params, tags=[RunTag(name, value) for name, value in record.tags.items()])
+    log_input(client, run_id, record.data)
+    _put(client, run_id, record.files)
+    if record.evaluation is not None:
+        _write_evaluation(client, run_id, record, record.ended)
+    # last, since only a finished run counts as written
+    client.set_terminated(run_id, end_time=record.ended)
+
+
+def log_input(client: "MlflowClient", run_id: str, data: tuple[str, str, str]) -> None:
+    """Say which data set a run learnt from; the same again is one."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    name, digest, source = data
+    about = Dataset(name=name, digest=digest, source_type="deconfuse", source=source)
+    client.log_inputs(run_id, datasets=[DatasetInput(about, [InputTag("mlflow.data.context", "training")])])
+
+
+def _write_evaluation(client: "MlflowClient", run_id: str, record: Record, at: int) -> None:
+    """Write what `evaluate` found; of two evaluations MLflow shows the one with the later time `at` (milliseconds)."""
+    from mlflow.entities import Metric
+
+    client.log_batch(run_id, metrics=[Metric(name, value, at, 0) for name, value in record.scores.items()])
+    _put(client, run_id, record.evaluation_files)
+    client.set_tag(run_id, EVALUATION_TAG, record.evaluation)
+
+
+def _put(client: "MlflowClient", run_id: str, artifacts: Artifacts) -> None:
+    """Hand over a run's files, all in one folder; weights, which can be large, by links to where they are."""
+    with TemporaryDirectory(prefix="deconfuse-") as folder:
+        for name, content in artifacts.items():
+            path = Path(folder, name)
+            if path.suffix == BIG and _is_there(client, run_id, name, content):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, str):
+                path.write_text(content, encoding="utf-8")
+            elif path.suffix == BIG:
+                path.symlink_to(content.resolve())
+            else:
+                # not its mode: DVC may protect its files, and a protected one could not be written a second time
+                shutil.copyfile(content, path)
+        client.log_artifacts(run_id, folder)
+
+
+def _is_there(client: "MlflowClient", run_id: str, name: str, content: Path | str) -> bool:
+    """Whether an earlier attempt has handed over all of a file."""
+    there = {one.path: one.file_size for one in client.list_artifacts(run_id, str(Path(name).parent) if "/" in name else None)}
+    return isinstance(content, Path) and there.get(name) == content.stat().st_size
