@@ -20,9 +20,9 @@ PARTS = ("augmentation", "encoders", "fusion")
 
 def identity(entry: Model, settings: Train, schema: dict[str, Any], specs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What makes this run this run: the params of all stages that led to it, and digests of params, data and code."""
-    # how often a training is saved does not make it another one
+    # neither how often a training is saved nor where its data lie makes it another one
     resolved = {
-        "train": settings.model_dump(mode="json", exclude={"checkpoint"}),
+        "train": settings.model_dump(mode="json", exclude={"checkpoint", "resident"}),
         "model": entry.model_dump(mode="json", exclude={"train"}),
     }
     used = {f"deconfuse.encoders.{chosen.name}" for chosen in entry.encoders.values()}

@@ -19,6 +19,5 @@ def predict(model: nn.Module, data: Any) -> Float[Tensor, "N K"]:
 def answers(model: nn.Module, data: Any) -> Iterator[tuple[Any, Float[Tensor, "B K"], Any]]:
     """Batch after batch of all samples, in order, with the logits and the `out` that the model gives for it."""
     model.eval()
-    for start in range(0, len(data), BATCH):
-        batch = data.batch(slice(start, start + BATCH))
+    for batch in data.batches([slice(start, start + BATCH) for start in range(0, len(data), BATCH)]):
         yield batch, *model(batch.inputs, batch.lengths, batch.present)

@@ -1,8 +1,8 @@
 """The training loop.
 
 Of the project it imports its own parts only (average, draws, gradient, guards, prediction, recipe, state): the model, the data
-(anything with `__len__`, `batch(index)` and, of a batch, `inputs`, `lengths`, `present`, `label`), the recipe's functions, and what is
-called after an epoch or a step are passed in.
+(anything with `__len__`, `batches(parts)`, `label` and, of a batch, `batch(index)`, `inputs`, `lengths`, `present`, `label`), the
+recipe's functions, and what is called after an epoch or a step are passed in.
 """
 
 import math
@@ -88,11 +88,10 @@ def learn(
     watch = Watch(model)
     epoch, steps = state.epoch, math.ceil(len(train) / recipe.batch_size)
     parts = order(len(train), recipe.seed, epoch).tensor_split(steps)
-    for step in range(state.step, steps):
+    for step, batch in enumerate(train.batches(parts[state.step :]), state.step):
         rate = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)
         for group in recipe.optimizer.param_groups:
             group["lr"] = rate
-        batch = train.batch(parts[step])
         loss, logits = gradient(model, altered(batch, recipe, epoch, step), recipe, state, say)
         norm = None if recipe.clip is None else nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         watch(epoch, step, parts[step], loss, norm)

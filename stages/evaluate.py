@@ -19,7 +19,6 @@ from safetensors.torch import load
 from torch import Tensor
 
 from deconfuse.build import build
-from deconfuse.dataset import PREPARED, read
 from deconfuse.device import prepare
 from deconfuse.errors import UserError, command
 from deconfuse.files import read_json, whole, write_json
@@ -30,6 +29,8 @@ from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.prediction import predict
+from deconfuse.reading.residence import place
+from deconfuse.reading.stored import PREPARED, read
 from deconfuse.tasks import Task
 
 MODELS, REPORTS = Path("data/models"), Path("reports/models")
@@ -47,13 +48,18 @@ def main(name: str) -> None:
     with whole(REPORTS / name) as folder:
         folder.mkdir()
         for split in ("val", "test"):
-            data = read(split, about["modalities"], sorted(schema["modalities"])).to(device)
+            stored = read(split, about["modalities"], sorted(schema["modalities"]))
+            data = place({split: stored}, device, settings.resident, lambda text: tell(name, text))[split]
             predicted, target = task.predictions(predict(model, data), schema), data.label.cpu().numpy()
             figures[split] = metrics.figures(target, predicted)
             ids = json.loads((PREPARED / split / "rows" / "id.json").read_text(encoding="utf-8"))
             write_predictions(folder / f"{split}.csv", ids, metrics.header(schema), metrics.rows(target, predicted, schema))
         kept = {key: about[key] for key in ("modalities", "fusion", "parameters")}
         write_json(folder / "metrics.json", {"model": name, **kept, **figures})
+
+
+def tell(name: str, text: str) -> None:
+    print(f"evaluate {name}: {text}", file=sys.stderr)
 
 
 def trained(name: str, about: dict[str, Any], prior: Tensor) -> Model:

@@ -25,7 +25,7 @@ from deconfuse.augmenting import Augment
 from deconfuse.build import build
 from deconfuse.checkpoints import ROOT as CHECKPOINTS
 from deconfuse.checkpoints import Checkpoints, alone, place
-from deconfuse.dataset import EMBEDDED, PREPARED, Dataset, read
+from deconfuse.dataset import Dataset
 from deconfuse.device import prepare
 from deconfuse.errors import Stopped, UserError, command, listening
 from deconfuse.files import read_json, remove, write_bytes, write_json, write_text
@@ -39,6 +39,9 @@ from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.precision import Asked, decide
 from deconfuse.progress import progress
+from deconfuse.reading.residence import place as placed
+from deconfuse.reading.stored import EMBEDDED, PREPARED, Split, read
+from deconfuse.reading.streaming import Streamed
 from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.reconstruction import squared_errors
@@ -73,7 +76,7 @@ def make(name: str) -> None:
     for left in folder.glob(".*.tmp"):
         # half a file, by a process that was killed
         remove(left)
-    splits = usable(name, entry, sorted(schema["modalities"]), device)
+    splits = placed(usable(name, entry, sorted(schema["modalities"])), device, settings.resident, lambda text: tell(name, text))
     precision = choose_precision(name, model, settings.precision, splits["train"], device)
     plan = recipe(entry, settings, specs, model, splits["train"].label, task, schema, f"models.{name}")
     who = identity(entry, settings, schema, specs)
@@ -92,7 +95,7 @@ def tell(name: str, text: str) -> None:
     tqdm.write(f"train {name}: {text}", file=sys.stderr)
 
 
-def choose_precision(name: str, model: Model, asked: Asked, data: Dataset, device: torch.device) -> dict[str, Any]:
+def choose_precision(name: str, model: Model, asked: Asked, data: Dataset | Streamed, device: torch.device) -> dict[str, Any]:
     """Set in which precision the model's parts compute, and say so where it is one that params do not name; returns the record."""
     found = decide(asked, model, model.parts(), data.batch(slice(0, 8)), device)
     model.bf16 = frozenset(found.bf16)
@@ -101,9 +104,9 @@ def choose_precision(name: str, model: Model, asked: Asked, data: Dataset, devic
     return {"asked": asked} | asdict(found)
 
 
-def usable(name: str, entry: Entry, known: list[str], device: torch.device) -> dict[str, Dataset]:
+def usable(name: str, entry: Entry, known: list[str]) -> dict[str, Split]:
     """The train and val rows that have any of the model's modalities."""
-    splits = {split: read(split, list(entry.encoders), known).usable().to(device) for split in ("train", "val")}
+    splits = {split: read(split, list(entry.encoders), known).usable() for split in ("train", "val")}
     for split, data in splits.items():
         if len(data) < 2:
             raise UserError(
@@ -139,7 +142,7 @@ def recipe(
     )
 
 
-def train(name: str, model: Model, splits: dict[str, Dataset], plan: Recipe, checkpoints: Checkpoints) -> State:
+def train(name: str, model: Model, splits: dict[str, Dataset | Streamed], plan: Recipe, checkpoints: Checkpoints) -> State:
     """Fit the model, from the last good checkpoint where there is one. Raises Stopped on a signal, UserError."""
     state = checkpoints.latest(model, plan.optimizer)
     with progress(range(plan.epochs), f"train {name}", unit="epoch") as bar, listening() as came:
@@ -159,7 +162,7 @@ def train(name: str, model: Model, splits: dict[str, Dataset], plan: Recipe, che
         try:
             return fit(model, splits["train"], splits["val"], plan, log, state, pause, lambda text: tell(name, text))
         except TrainingError as reason:
-            raise UserError(f"models.{name}: {reason}{seen(list(splits['train'].inputs), reason.rows)}{good(checkpoints)}") from None
+            raise UserError(f"models.{name}: {reason}{seen(list(model.modalities), reason.rows)}{good(checkpoints)}") from None
 
 
 def good(checkpoints: Checkpoints) -> str:

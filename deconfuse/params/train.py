@@ -63,6 +63,10 @@ class Train(Strict):
     """`bf16` computes encoders and fusion in bfloat16, by autocast, on 2 threads up to twice as fast; weights, optimiser, losses and
     metrics stay fp32. `auto` takes it where the processor has it (a GPU of capability 8.0, a CPU with avx512_bf16 or AMX), for those parts
     whose layers are of a kind and size to gain by it, and lets a GPU do the rest in TF32; `fp32` means fp32."""
+    resident: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    """GiB of arrays that may lie in memory as a whole, a GPU's where the model is on one; what goes beyond, the largest first, is read
+    from disk batch by batch, ahead of its use. null is half of what is free on a GPU, a quarter of it in main memory. The weights do
+    not depend on it."""
     checkpoint: Annotated[float, Field(ge=0, le=1e6)] = 60.0
     """Seconds after which the next step's end saves all that an interrupted training needs to go on, in `data/checkpoints`; 0 saves every
     step. The weights do not depend on it, nor on an interruption."""

@@ -1,0 +1,1 @@
+"""From the arrays of a split on disk to batches on the model's device."""
