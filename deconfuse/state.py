@@ -19,8 +19,8 @@ class State:
     """The one at work, from 1."""
     step: int = 0
     """How many of its steps are done."""
-    sums: dict[str, Float[Tensor, ""]] = field(default_factory=lambda: {"loss": torch.zeros(()), "score": torch.zeros(())})
-    """Of the samples of these steps."""
+    sums: dict[str, Float[Tensor, "..."]] = field(default_factory=lambda: {name: torch.zeros(()) for name in ("loss", "score", "gradient")})
+    """Of the samples of these steps; under `gradient` the norms of its last step, 0 before it."""
     pieces: int = 1
     """Into how many a batch is cut, so that the memory suffices."""
     average: dict[str, Tensor] = field(default_factory=dict)

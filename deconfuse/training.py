@@ -1,6 +1,6 @@
 """The training loop.
 
-Of the project it imports its own parts only (average, draws, gradient, guards, prediction, recipe, state): the model, the data
+Of the project it imports its own parts only (average, draws, gradient, gradients, guards, prediction, recipe, state): the model, the data
 (anything with `__len__`, `batches(parts)`, `label` and, of a batch, `batch(index)`, `inputs`, `lengths`, `present`, `label`), the
 recipe's functions, and what is called after an epoch or a step are passed in.
 """
@@ -16,6 +16,7 @@ from torch import nn
 from deconfuse.average import Average
 from deconfuse.draws import order, stream
 from deconfuse.gradient import gradient, mean, pieces
+from deconfuse.gradients import named, norms
 from deconfuse.guards import TrainingError, Watch, every_parameter_is_optimised, losses_are_finite
 from deconfuse.prediction import answers
 from deconfuse.recipe import Recipe
@@ -44,9 +45,10 @@ def fit(
         train: the split that it learns from.
         val: the split that its epoch is chosen on.
         recipe: how it learns.
-        log: called once an epoch with epoch, learning_rate, train_loss, train_<measure>, val_loss, val_<measure> (means of a sample;
-            the train ones as seen while learning, penalty and reconstruction left out; the val loss is the recipe's plain one) and,
-            where the recipe has a weight for it, val_reconstruction, which then counts with that weight in the lowest loss.
+        log: called once an epoch with epoch, learning_rate, gradient norms (see `gradients`), train_loss, train_<measure>, val_loss,
+            val_<measure> (means of a sample; the train ones as seen while learning, penalty and reconstruction left out; the val loss is
+            the recipe's plain one) and, where the recipe has a weight for it, val_reconstruction, which then counts with that weight in
+            the lowest loss.
         state: where to go on; at the start where it is None.
         pause: called after each step and each epoch, when all is in a state to be saved; it ends the training by raising.
         say: takes a line for the user, where something is not done as it was asked.
@@ -83,7 +85,8 @@ def learn(
     pause: Callable[[State], None],
     say: Callable[[str], None],
 ) -> Row:
-    """What is left of a pass over the train split: epoch, learning_rate (the last step's), train_loss, train_<measure>."""
+    """What is left of a pass over the train split: epoch, learning_rate and gradient norms (the last step's, before it is clipped),
+    train_loss, train_<measure>."""
     model.train()
     watch = Watch(model)
     epoch, steps = state.epoch, math.ceil(len(train) / recipe.batch_size)
@@ -93,6 +96,9 @@ def learn(
         for group in recipe.optimizer.param_groups:
             group["lr"] = rate
         loss, logits = gradient(model, altered(batch, recipe, epoch, step), recipe, state, say)
+        if step == steps - 1:
+            # once an epoch: at every step it would cost up to a tenth of a small model's
+            state.sums["gradient"] = norms(model)
         norm = None if recipe.clip is None else nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         watch(epoch, step, parts[step], loss, norm)
         recipe.optimizer.step()
@@ -109,6 +115,7 @@ def learn(
         "learning_rate": recipe.rate(epoch * steps - 1, recipe.epochs * steps),
         "train_loss": float(state.sums["loss"]) / len(train),
         f"train_{recipe.measure}": float(state.sums["score"]) / len(train),
+        **named(model, state.sums["gradient"]),
     }
 
 

@@ -119,7 +119,24 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 def test_a_row_tells_of_its_epoch() -> None:
     _, rows = trained(epochs=3)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
-    assert list(rows[0]) == ["epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+    norms = ["gradient_norm", "gradient_norm/layers"]
+    assert list(rows[0]) == ["epoch", "learning_rate", "train_loss", "train_accuracy", *norms, "val_loss", "val_accuracy"]
+
+
+def test_gradient_norms_are_those_of_the_last_step() -> None:
+    model = twofold()
+    plan = replace(recipe(model, epochs=1, batch_size=400, clip=1e-3), rate=lambda step, steps: 1e-3)
+    rows: list[dict[str, float]] = []
+    data = pictures(400, 1)
+    fit(model, data, pictures(100, 2), plan, rows.append)
+    again = twofold().train()
+    loss = nn.functional.cross_entropy(again(data.inputs, data.lengths, data.present)[0], data.label)
+    loss.backward()
+    for name, part in {**again.encoders, "fusion": again.fusion, "head": again.head}.items():
+        expected = torch.cat([weight.grad.flatten() for weight in part.parameters()] or [torch.zeros(1)]).norm()
+        assert rows[0].get(f"gradient_norm/{name}", 0.0) == pytest.approx(float(expected), rel=1e-4), name
+    whole = torch.cat([weight.grad.flatten() for weight in again.parameters()]).norm()
+    assert rows[0]["gradient_norm"] == pytest.approx(float(whole), rel=1e-4), "before it is clipped"
 
 
 def test_an_epoch_does_not_depend_on_the_draws_before() -> None:
@@ -628,6 +645,8 @@ def test_an_auto_encoder_gives_back_what_it_was_given() -> None:
         "learning_rate",
         "train_loss",
         "train_accuracy",
+        "gradient_norm",
+        *(f"gradient_norm/{part}" for part in ("fusion", "head", "picture", "sound")),
         "val_loss",
         "val_accuracy",
         "val_reconstruction",
