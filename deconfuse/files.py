@@ -90,6 +90,11 @@ def digest_json(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_data(schema: dict, specs: dict[str, dict]) -> str:
+    """SHA-256 (hex) of what a model learns from: `data/prepared/schema.json`, and the `spec.json` of each of its modalities."""
+    return digest_json([schema["digest"], {modality: spec["digest"] for modality, spec in specs.items()}])
+
+
 def digest_files(root: Path, paths: list[Path]) -> str:
     """SHA-256 (hex) over the names (relative to `root`) and contents of files, in sorted order."""
     total = hashlib.sha256()

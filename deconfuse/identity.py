@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from deconfuse.files import digest_json
+from deconfuse.files import digest_data, digest_json
 from deconfuse.params.models import Model
 from deconfuse.params.train import Train
 
@@ -31,7 +31,7 @@ def identity(entry: Model, settings: Train, schema: dict[str, Any], specs: dict[
     used |= {f"deconfuse.augmentation.{chosen.name}" for chain in entry.augment.values() for chosen in chain}
     digests = {
         "params": digest_json(resolved),
-        "data": digest_json([schema["digest"], {modality: spec["digest"] for modality, spec in specs.items()}]),
+        "data": digest_data(schema, specs),
         "code": code_digest(used),
     }
     led = schema["params"] | {"embed": {modality: spec["params"] for modality, spec in specs.items()}}

@@ -177,7 +177,14 @@ def write_model(folder: Path, name: str, fake: Fake, classes: Sequence[str]) -> 
     weights = f"weights of {name}".encode()
     (folder / "weights.safetensors").write_bytes(weights)
     params = {"encoders": dict.fromkeys(fake.modalities, "cnn"), "fusion": fake.fusion}
-    model = {"name": name, "modalities": sorted(fake.modalities), "fusion": fake.fusion, "classes": list(classes), "params": params}
+    model = {
+        "name": name,
+        "modalities": sorted(fake.modalities),
+        "fusion": fake.fusion,
+        "classes": list(classes),
+        "params": params,
+        "specs": {},
+    }
     best = EPOCHS - 1
     write_json(
         folder / "model.json",

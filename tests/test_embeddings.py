@@ -155,7 +155,7 @@ def test_word_vectors(make: Any) -> None:
     # a word that the train split lacks has its vector all the same
     np.testing.assert_allclose(vectors[2], [[3, 4, 5], [1, 2, 3], [2, 2, 2]])
     assert steps.tolist() == [2, 1, 3]
-    assert embedding.state() == {"vocabulary": 0, "share": 2 / 3}
+    assert embedding.state() == {"vocabulary": 0, "share": 2 / 3, "missing": [0, 0, 0]}
 
 
 def test_an_unknown_word_can_be_the_mean_of_the_train_splits(make: Any) -> None:

@@ -28,6 +28,10 @@ class Embedding(ABC):
         """Learn what has to be learnt from the train split, without labels."""
         return
 
+    def restore(self, spec: dict[str, Any]) -> None:
+        """Take up what `fit` learnt, in its place, from the `spec.json` that was made of it: what `state` gave, and `shape`."""
+        return
+
     @abstractmethod
     def __call__(
         self, values: Values, length: Int[np.ndarray, " N"] | None

@@ -33,6 +33,9 @@ class Characters(Embedding):
         self.alphabet = sorted(set().union(*texts))
         self.longest = min(self.limit, max([1, *map(len, texts)]))
 
+    def restore(self, spec: dict[str, Any]) -> None:
+        self.alphabet, self.longest = spec["alphabet"], spec["shape"][0]
+
     def __call__(self, values: Values, length: Int[np.ndarray, " N"] | None) -> tuple[Int[np.ndarray, "N T"], Int[np.ndarray, " N"]]:
         ids = {character: FIRST + place for place, character in enumerate(self.alphabet)}
         return padded([[ids.get(character, UNKNOWN) for character in (text or "")[: self.longest]] for text in values], self.longest)

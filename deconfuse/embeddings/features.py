@@ -55,6 +55,9 @@ class Features(Embedding):
         if self.schema["kind"] == "text":
             self.longest = max([1, *map(len, self.pieces(list(train), self.limit))])
 
+    def restore(self, spec: dict[str, Any]) -> None:
+        self.longest = spec["shape"][0]
+
     def __call__(
         self, values: Values, length: Int[np.ndarray, " N"] | None
     ) -> tuple[Float[np.ndarray, "N T F"], Int[np.ndarray, " N"] | None]:

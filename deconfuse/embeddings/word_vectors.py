@@ -54,6 +54,9 @@ class WordVectors(Embedding):
         if found and self.unknown == "mean":
             self.missing = np.mean(found, axis=0)
 
+    def restore(self, spec: dict[str, Any]) -> None:
+        self.missing, self.longest = np.array(spec["missing"], np.float32), spec["shape"][0]
+
     def __call__(self, values: Values, length: Int[np.ndarray, " N"] | None) -> tuple[Float[np.ndarray, "N T F"], Int[np.ndarray, " N"]]:
         texts = [split(text)[: self.longest] for text in values]
         self.look_up(sorted(set().union(*texts)))
@@ -64,8 +67,8 @@ class WordVectors(Embedding):
         return vectors, np.array([max(1, len(text)) for text in texts], np.int32)
 
     def state(self) -> dict[str, Any]:
-        """`share` is the share of the train split's distinct words that the file has."""
-        return {"vocabulary": 0, "share": self.share}
+        """`share` is the share of the train split's distinct words that the file has, `missing` the vector of those that it lacks."""
+        return {"vocabulary": 0, "share": self.share, "missing": self.missing.tolist()}
 
     def look_up(self, words: list[str]) -> None:
         """Read the vectors of words that were not asked for before."""

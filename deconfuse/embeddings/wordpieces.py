@@ -36,6 +36,9 @@ class Wordpieces(Embedding):
     def fit(self, train: Values) -> None:
         self.longest = max([1, *map(len, self.pieces(list(train), self.limit))])
 
+    def restore(self, spec: dict[str, Any]) -> None:
+        self.longest = spec["shape"][0]
+
     def __call__(self, values: Values, length: Int[np.ndarray, " N"] | None) -> tuple[Int[np.ndarray, "N T"], Int[np.ndarray, " N"]]:
         return padded(self.pieces(list(values), self.longest), self.longest)
 

@@ -40,6 +40,9 @@ class Words(Embedding):
         self.words = sorted(word for word, times in count.items() if times >= self.minimum)
         self.longest = min(self.limit, max([1, *map(len, texts)]))
 
+    def restore(self, spec: dict[str, Any]) -> None:
+        self.words, self.longest = spec["words"], spec["shape"][0]
+
     def __call__(self, values: Values, length: Int[np.ndarray, " N"] | None) -> tuple[Int[np.ndarray, "N T"], Int[np.ndarray, " N"]]:
         ids = {word: FIRST + place for place, word in enumerate(self.words)}
         return padded([[ids.get(word, UNKNOWN) for word in split(text)] for text in values], self.longest)

@@ -10,7 +10,7 @@ from deconfuse.errors import UserError
 from deconfuse.tracking import comparison, drawing
 from deconfuse.tracking.cache import Entry, Past, files, past, remembered, reports
 from deconfuse.tracking.place import repository
-from deconfuse.tracking.record import locked, read
+from deconfuse.tracking.record import Record, locked, read
 from deconfuse.tracking.store import ARTIFACTS_TAG, Store, find
 
 if TYPE_CHECKING:
@@ -28,11 +28,14 @@ class Synced:
     unreadable: list[str] = field(default_factory=list)
     """Earlier trainings whose files are those of another version of this project."""
     problem: str | None = None
+    champion: str | None = None
+    """Which model the registry holds as the best, and why; None where none is evaluated."""
 
     def __str__(self) -> str:
         updated = f", {len(self.updated)} evaluated anew" if self.updated else ""
         unreadable = f", {len(self.unreadable)} of another version left out" if self.unreadable else ""
-        return f"{len(self.written)} runs written{updated}, {len(self.known)} already there{unreadable}; store {self.store}"
+        champion = f"; {self.champion}" if self.champion else ""
+        return f"{len(self.written)} runs written{updated}, {len(self.known)} already there{unreadable}; store {self.store}{champion}"
 
 
 def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced:
@@ -63,6 +66,7 @@ def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced
         drawn = drawing.drawn(client)
         _draw_earlier(client, experiment_id, store, [one for one in earlier if one.digest not in own], drawn, synced)
         _draw_reports(client, experiment_id, store, reports(entries), drawn)
+        synced.champion = _crown(client, store, experiment_id, experiment, records)
     # MLflow lets through errors of SQLAlchemy, alembic, requests and the disk; none may cost a finished training
     except Exception as error:  # noqa: BLE001
         synced.problem = f"tracking: {one_line(error)}; the outputs are whole; run `make sync` later"
@@ -90,6 +94,17 @@ def make_experiment(client: "MlflowClient", name: str, store: Store) -> str:
             "or set another name at `tracking.experiment`"
         )
     return found.experiment_id
+
+
+def _crown(client: "MlflowClient", store: Store, experiment_id: str, experiment: str, records: list[Record]) -> str | None:
+    """Let the best model of the current folder be the registry's champion, where it is shown to be."""
+    # not above: who only imports this has no need of pandas
+    from deconfuse.serving.champion import crown
+
+    with store.alone():
+        found = {record.tags["model"]: drawing.find(client, experiment_id, record.digest) for record in records}
+        runs = {model: next(run.info.run_id for run in runs if run.info.status == "FINISHED") for model, runs in found.items()}
+        return crown(client, experiment, runs)
 
 
 def _draw_earlier(

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 ARTIFACTS_TAG = "deconfuse.artifacts"
-PATH_COLUMNS = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
+PATH_COLUMNS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -150,7 +156,7 @@ def _rebase(database: Path, artifacts: str) -> None:
         connection.execute("BEGIN IMMEDIATE")
         olds = connection.execute("SELECT DISTINCT value FROM experiment_tags WHERE key = ? AND value != ?", (ARTIFACTS_TAG, artifacts))
         for (old,) in olds.fetchall():
-            for table, column in PATH_COLUMNS.items():
+            for table, column in PATH_COLUMNS:
                 connection.execute(
                     f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",  # noqa: S608
                     (artifacts, len(old) + 1, len(old) + 1, f"{old}/"),

@@ -1,0 +1,91 @@
+"""The files that a served model is made of: weights, what describes them, and the local files that its params name.
+
+`about.json` holds `model` (model.json, the paths in it those of the bundle), `schema` (schema.json), `weights` (their SHA-256), `train`
+(of its params `device`, `threads` and `precision`), `run` (the digest of the training) and `ended` (when, in unix seconds).
+"""
+
+import hashlib
+import shutil
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from deconfuse.errors import UserError
+from deconfuse.files import digest_data, read_json, write_json
+
+MODELS, SCHEMA = Path("data/models"), Path("data/prepared/schema.json")
+ABOUT, WEIGHTS, ASSETS = "about.json", "weights.safetensors", "assets"
+LARGEST = 256 * 2**20
+"""Bytes of a local file that is copied into the bundle; a larger one is named by where it lies."""
+
+
+def write(name: str, folder: Path) -> dict[str, Any]:
+    """Gather what serves a trained model of the current folder; `folder` is new. Returns what `about.json` holds.
+
+    Raises UserError where the model is not trained, or the data were prepared anew since.
+    """
+    model, run, schema = (read_json(path) for path in (MODELS / name / "model.json", MODELS / name / "run.json", SCHEMA))
+    if not is_current(name):
+        raise UserError(f"{MODELS / name} was trained on other data than {SCHEMA} describes; run `dvc repro`")
+    folder.mkdir(parents=True)
+    shutil.copyfile(MODELS / name / WEIGHTS, folder / WEIGHTS)
+    about = {"model": with_assets(model, folder), "schema": schema, "weights": model["sha256"], "run": run["digest"]}
+    about |= {"train": {key: run["params"]["train"][key] for key in ("device", "threads", "precision")}, "ended": run["ended"]}
+    write_json(folder / ABOUT, about)
+    checked(folder, about)
+    return about
+
+
+def is_current(name: str) -> bool:
+    """Whether a trained model is one of the data that are prepared now."""
+    model, run = read_json(MODELS / name / "model.json"), read_json(MODELS / name / "run.json")
+    return digest_data(read_json(SCHEMA), model["specs"]) == run["digests"]["data"]
+
+
+def read(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """What `about.json` holds, the paths in it those of this machine; and the weights' bytes. Raises UserError where these differ."""
+    about = read_json(folder / ABOUT)
+    for options in named(about["model"]):
+        for key, value in options.items():
+            if isinstance(value, str) and value.startswith(f"{ASSETS}/"):
+                options[key] = str(folder / value)
+    return about, checked(folder, about)
+
+
+def checked(folder: Path, about: dict[str, Any]) -> bytes:
+    """The weights, whose bytes must be those that `train` wrote: a flipped bit would load silently."""
+    content = (folder / WEIGHTS).read_bytes()
+    if hashlib.sha256(content).hexdigest() != about["weights"]:
+        raise UserError(f"{folder / WEIGHTS} is not what was trained: its SHA-256 differs from that in {ABOUT}")
+    return content
+
+
+def with_assets(model: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A copy of model.json, whose local files (vectors of words, pretrained networks) are copied into the bundle."""
+    model = deepcopy(model)
+    taken: dict[str, str] = {}
+    for options in named(model):
+        for key in ("path", "network"):
+            place = options.get(key)
+            if place is not None and Path(place).exists():
+                options[key] = taken.setdefault(place, kept(Path(place), folder, len(taken)))
+    return model
+
+
+def named(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """The options of every embedding and encoder of a model."""
+    return [*(spec["params"] for spec in model["specs"].values()), *model["params"]["encoders"].values()]
+
+
+def kept(path: Path, folder: Path, number: int) -> str:
+    """Copy a file or folder; its path from the bundle on, or its absolute one where it is too large to be copied."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    if sum(file.stat().st_size for file in files) > LARGEST:
+        return str(path.absolute())
+    target = Path(ASSETS) / str(number) / path.name
+    (folder / target).parent.mkdir(parents=True)
+    if path.is_file():
+        shutil.copyfile(path, folder / target)
+    else:
+        shutil.copytree(path, folder / target)
+    return target.as_posix()

@@ -1,0 +1,176 @@
+"""The best model of the data in the registry: alias `champion` of the registered model that bears the experiment's name.
+
+Best is by the validation split. Whoever holds the title keeps it until another is shown to be better on the same validation rows. Each data
+set has a champion of its own, with an alias `data-...`: a difference between figures of different rows says nothing. `champion` is
+that of the data at hand.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deconfuse.files import digest_json, read_json
+from deconfuse.reporting.measures import Measure, of
+from deconfuse.reporting.results import read_predictions
+from deconfuse.serving.bundle import is_current
+from deconfuse.serving.packaging import package
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.tracking import MlflowClient
+
+EVALUATIONS, SCHEMA, SOURCE = Path("reports/models"), Path("data/prepared/schema.json"), Path("data/raw/source.json")
+ALIAS = "champion"
+DIGEST_TAG, REASON_TAG, CHALLENGE_TAG = "deconfuse.digest", "deconfuse.reason", "deconfuse.challenge"
+FOLDER = "model"
+RESAMPLES, SEED = 10_000, 0
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What the evaluated models of the line-up are compared by."""
+
+    name: str
+    """Of the registered model."""
+    schema: dict[str, Any]
+    data: str
+    """Digest of the rows and their media."""
+    figures: dict[str, dict[str, Any]]
+    """Model -> its figures on the validation split."""
+    measure: Measure
+
+    @property
+    def best(self) -> str:
+        return min(self.figures, key=lambda model: (self.measure.order(self.figures[model][self.measure.key]), model))
+
+    @property
+    def alias(self) -> str:
+        return f"data-{self.data[:12]}"
+
+    def shown(self, model: str) -> str:
+        figures = self.figures[model]
+        return f"{self.measure.name} {self.measure.show(figures[self.measure.key])} on {figures['n']:,} validation rows"
+
+
+def crown(client: "MlflowClient", experiment: str, runs: dict[str, str]) -> str | None:
+    """Register the best of the models where it is the champion; the same again changes nothing.
+
+    Args:
+        client: of the store.
+        experiment: whose name the registered model takes.
+        runs: model -> the id of its run, of those that are trained.
+
+    Returns what was decided, in words; None where no model is evaluated on the data at hand.
+    """
+    contest = opened(experiment, list(runs))
+    if contest is None:
+        return None
+    best = contest.best
+    digest = client.get_run(runs[best]).data.tags[DIGEST_TAG]
+    present = holder(client, contest.name, contest.alias)
+    if present is None:
+        reason = f"{best} is champion: the first of this data, the best of {len(contest.figures)} by {contest.shown(best)}"
+    elif present.tags.get(DIGEST_TAG) == digest:
+        return entitle(client, contest, present, f"{best} is champion: it was so before")
+    else:
+        is_better, reason = compared(client, contest, best, present)
+        if not is_better:
+            tag(client, present, CHALLENGE_TAG, reason)
+            return entitle(client, contest, present, reason)
+    version = register(
+        client, contest, best, runs[best], {DIGEST_TAG: digest, REASON_TAG: reason, "deconfuse.data": contest.data, "model": best}
+    )
+    return entitle(client, contest, version, reason)
+
+
+def opened(experiment: str, models: list[str]) -> Contest | None:
+    ready = [model for model in models if (EVALUATIONS / model / "metrics.json").is_file() and is_current(model)]
+    if not ready:
+        return None
+    schema, figures = read_json(SCHEMA), {model: read_json(EVALUATIONS / model / "metrics.json")["val"] for model in ready}
+    data = digest_json({"rows": schema["digest"], "source": read_json(SOURCE)["digest"]})
+    return Contest(legal(experiment), schema, data, figures, of(next(iter(figures.values())), str(EVALUATIONS)))
+
+
+def legal(name: str) -> str:
+    """An experiment's name as the registry takes it."""
+    return re.sub(r"[/:'\"]|^\.+$", "_", name)
+
+
+def holder(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
+    """The version that has an alias, if there is one."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return None
+
+
+def compared(client: "MlflowClient", contest: Contest, best: str, present: "ModelVersion") -> tuple[bool, str]:
+    """Whether the best model is better than the present champion of the data, and why.
+
+    A paired bootstrap of the validation rows (Efron 1979) decides, one-sided at 2.5 %, divided by the number of models that the best was
+    chosen from (Bonferroni): the best of many is a little better by luck.
+    """
+    who = f"{present.tags.get('model', 'the champion')} (version {present.version})"
+    ours, theirs = read_predictions(EVALUATIONS / best / "val.csv"), before(client, present)
+    if theirs is None or not ours["actual"].equals(theirs["actual"]):
+        return True, f"{best} is champion: {who} has left no predictions of these validation rows to be compared with"
+    measure = contest.measure
+    terms = [measure.terms(table, contest.schema) for table in (ours, theirs)]
+    draws = -np.vectorize(measure.order)(measure.differences(*terms, RESAMPLES, SEED))
+    gain = [measure.figure(one.sum(0)) for one in terms]
+    level = 0.025 / len(contest.figures)
+    low, high = np.quantile(draws, [level, 1 - level])
+    how = (
+        f"{measure.gain(float(gain[0] - gain[1]))} {measure.name} than {who}, the gain being {measure.gains(float(low), float(high))} "
+        f"({1 - 2 * level:.4g} interval, paired bootstrap of {len(ours):,} validation rows, best of {len(contest.figures)} models)"
+    )
+    return bool(low > 0), f"{best} is champion: {how}" if low > 0 else f"{who} stays champion: {best} is not shown to be better, {how}"
+
+
+def before(client: "MlflowClient", present: "ModelVersion") -> Any:
+    """The validation predictions of a champion, from its run; None where they are gone."""
+    from mlflow.exceptions import MlflowException
+
+    with TemporaryDirectory() as folder:
+        try:
+            return read_predictions(Path(client.download_artifacts(str(present.run_id), "val.csv", folder)))
+        except (MlflowException, OSError):
+            return None
+
+
+def register(client: "MlflowClient", contest: Contest, model: str, run: str, tags: dict[str, str]) -> "ModelVersion":
+    """The version of a training, its files in the model's run; made where there is none."""
+    from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+
+    if known := client.search_model_versions(f"name = '{contest.name}' and tags.`{DIGEST_TAG}` = '{tags[DIGEST_TAG]}'"):
+        return known[0]
+    with TemporaryDirectory() as temporary:
+        about = package(model, Path(temporary) / FOLDER)
+        client.log_artifacts(run, str(Path(temporary) / FOLDER), FOLDER)
+    if not client.search_registered_models(f"name = '{contest.name}'"):
+        client.create_registered_model(contest.name)
+    place = RunsArtifactRepository.get_underlying_uri(f"runs:/{run}/{FOLDER}", client.tracking_uri)
+    return client.create_model_version(contest.name, place, run, tags | {"sha256": about["weights"]})
+
+
+def entitle(client: "MlflowClient", contest: Contest, version: "ModelVersion", decision: str) -> str:
+    """Give a version the titles that it does not have yet."""
+    for alias in (contest.alias, ALIAS):
+        now = holder(client, contest.name, alias)
+        if now is None or now.version != version.version:
+            client.set_registered_model_alias(contest.name, alias, version.version)
+    return decision
+
+
+def tag(client: "MlflowClient", version: "ModelVersion", key: str, value: str) -> None:
+    if version.tags.get(key) != value:
+        client.set_model_version_tag(version.name, version.version, key, value)
