@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from deconfuse.optimisers import SGD, Adam, AdamW
+
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["cosine", "linear", "constant"]
 
@@ -26,8 +28,8 @@ def optimizer(name: Optimizer, model: nn.Module, weight_decay: float, momentum: 
     groups = [{"params": matrices(model), "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     filled = [group for group in groups if group["params"]]
     if name == "sgd":
-        return torch.optim.SGD(filled, momentum=momentum, fused=True)
-    return (torch.optim.Adam if name == "adam" else torch.optim.AdamW)(filled, fused=True)
+        return SGD(filled, momentum=momentum, fused=True)
+    return (Adam if name == "adam" else AdamW)(filled, fused=True)
 
 
 def matrices(model: nn.Module) -> list[nn.Parameter]:

@@ -14,8 +14,6 @@ import sys
 import time
 from pathlib import Path
 
-# the first step of an optimiser would import it, in each fork anew
-import torch._dynamo  # noqa: F401
 from small_project import MODELS
 
 import stages.train

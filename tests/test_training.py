@@ -504,8 +504,8 @@ def test_steps_by_hand(name: Any, weight_decay: float, momentum: float, matrix: 
 
 def test_adam_takes_l2_into_the_gradient_and_adamw_does_not() -> None:
     adam, adamw = optimizer("adam", net(), 0.5, 0.0), optimizer("adamw", net(), 0.5, 0.0)
-    assert type(adam) is torch.optim.Adam and not adam.defaults["decoupled_weight_decay"]
-    assert type(adamw) is torch.optim.AdamW
+    assert isinstance(adam, torch.optim.Adam) and not isinstance(adam, torch.optim.AdamW) and not adam.defaults["decoupled_weight_decay"]
+    assert isinstance(adamw, torch.optim.AdamW)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
