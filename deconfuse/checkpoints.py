@@ -103,10 +103,6 @@ class Checkpoints:
             self._tidy()
         self.looked = time.monotonic()
 
-    def clear(self) -> None:
-        """Delete all of them: the training is complete."""
-        remove(self.folder)
-
     def _about(self, path: Path) -> dict[str, Any] | None:
         """What a checkpoint says of itself; None where it belongs to another training, or is damaged, which a line then says."""
         try:

@@ -19,7 +19,10 @@ PARTS = ("augmentation", "encoders", "fusion")
 
 
 def identity(entry: Model, settings: Train, schema: dict[str, Any], specs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What makes this run this run: the params of all stages that led to it, and digests of params, data and code."""
+    """What makes this run this run: the params of all stages that led to it, and digests of params, data and code.
+
+    Each seed has a digest of its own: that of a run with this seed alone.
+    """
     # neither how often a training is saved nor where its data lie makes it another one
     resolved = {
         "train": settings.model_dump(mode="json", exclude={"checkpoint", "resident"}),
@@ -34,8 +37,14 @@ def identity(entry: Model, settings: Train, schema: dict[str, Any], specs: dict[
         "data": digest_data(schema, specs),
         "code": code_digest(used),
     }
+    alone = {seed: resolved | {"train": resolved["train"] | {"seeds": [seed]}} for seed in settings.seeds}
     led = schema["params"] | {"embed": {modality: spec["params"] for modality, spec in specs.items()}}
-    return {"params": led | resolved, "digests": digests, "digest": digest_json(digests)}
+    return {
+        "params": led | resolved,
+        "digests": digests,
+        "digest": digest_json(digests),
+        "seeds": {str(seed): {"digest": digest_json(digests | {"params": digest_json(alone[seed])})} for seed in settings.seeds},
+    }
 
 
 def code_digest(used: set[str]) -> str:

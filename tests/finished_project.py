@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deconfuse.metrics import over_seeds
+from deconfuse.metrics.single_label import SingleLabel
+
 SPLITS = {"train": 12, "val": 8, "test": 40}
 KINDS = {"audio": "audio", "image": "image", "text": "text", "video": "video"}
 CLASSES = ("circle", "square", "triangle")
@@ -19,12 +22,14 @@ EPOCHS = 5
 
 
 class Fake(NamedTuple):
-    """A model as planted: of the rows in the order that `luck` shuffles, the first `right` share is predicted rightly."""
+    """A model as planted: of the rows in the order that `luck` shuffles, the first `right` share is predicted rightly, with each seed
+    after the first one row less."""
 
     modalities: tuple[str, ...]
     fusion: str | None
     right: float
     luck: int
+    seeds: tuple[int, ...] = (7,)
 
 
 MODELS = {
@@ -173,9 +178,6 @@ def write_prepared(folder: Path, rows: list[tuple[str, str, int]], classes: Sequ
 
 def write_model(folder: Path, name: str, fake: Fake, classes: Sequence[str]) -> None:
     """What the train stage leaves, without weights that would load."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = f"weights of {name}".encode()
-    (folder / "weights.safetensors").write_bytes(weights)
     params = {"encoders": dict.fromkeys(fake.modalities, "cnn"), "fusion": fake.fusion}
     model = {
         "name": name,
@@ -185,15 +187,23 @@ def write_model(folder: Path, name: str, fake: Fake, classes: Sequence[str]) -> 
         "params": params,
         "specs": {},
     }
-    best = EPOCHS - 1
+    best, seeds = EPOCHS - 1, {}
+    history = [["seed", "epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]]
+    for turn, seed in enumerate(fake.seeds):
+        weights = f"weights of {name} with seed {seed}".encode()
+        path = folder / "seeds" / str(seed) / "weights.safetensors"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(weights)
+        # the second is the best where there are several
+        loss = 0.66 + abs(turn - 1) / 100
+        seeds[str(seed)] = {"best_epoch": best, "val_loss": loss, "epochs": EPOCHS, "pieces": 1, "sha256": sha256(weights).hexdigest()}
+        for epoch in range(1, EPOCHS + 1):
+            share = epoch / EPOCHS
+            validation = [1.3 - 0.8 * share + 0.1 * (share > 0.9) + turn / 50, fake.right * share]
+            history.append([seed, epoch, 1e-3, 1.2 - share, fake.right * share + 0.04, *validation])
     write_json(
-        folder / "model.json",
-        model | {"parameters": parameters(fake), "best_epoch": best, "sha256": sha256(weights).hexdigest()},
+        folder / "model.json", model | {"parameters": parameters(fake), "best_seed": fake.seeds[len(fake.seeds) > 1], "seeds": seeds}
     )
-    history = [["epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]]
-    for epoch in range(1, EPOCHS + 1):
-        share = epoch / EPOCHS
-        history.append([epoch, 1e-3, 1.2 - share, fake.right * share + 0.04, 1.3 - 0.8 * share + 0.1 * (share > 0.9), fake.right * share])
     write_csv(folder / "history.csv", history)
     write_json(folder / "run.json", run(name, fake, params))
 
@@ -204,25 +214,36 @@ def parameters(fake: Fake) -> int:
 
 
 def run(name: str, fake: Fake, model: dict) -> dict:
-    """The record of one training: nine seconds on an imagined processor."""
+    """The record of a model's trainings: some seconds each on an imagined processor."""
     digests = {part: sha256(f"{part} {name} {fake}".encode()).hexdigest() for part in ("params", "data", "code")}
     seconds = 1.0 + len(fake.modalities)
-    ended = [STARTED + seconds * (epoch + 1) / EPOCHS for epoch in range(EPOCHS)]
+    digest = sha256(json.dumps(digests).encode()).hexdigest()
+    seeds, is_one = {}, len(fake.seeds) == 1
+    for turn, seed in enumerate(fake.seeds):
+        start = STARTED + 10 * turn
+        seeds[str(seed)] = {
+            "digest": digest if is_one else sha256(f"{digest} {seed}".encode()).hexdigest(),
+            "started": start,
+            "ended": start + seconds + 0.5,
+            "epoch_ended": [start + seconds * (epoch + 1) / EPOCHS for epoch in range(EPOCHS)],
+            "pauses": [],
+            "train_seconds": seconds,
+            "samples_per_second": EPOCHS * SPLITS["train"] / seconds,
+        }
     return {
-        "digest": sha256(json.dumps(digests).encode()).hexdigest(),
+        "digest": digest,
         "digests": digests,
         "params": {
             "data": {"source": "shapes"},
             "preprocess": {"image": {"size": 24}},
             "embed": {"image": {"representation": "pixels"}},
-            "train": {"epochs": EPOCHS, "learning_rate": 1e-3, "batch": 32},
+            "train": {"epochs": EPOCHS, "learning_rate": 1e-3, "batch": 32, "seeds": list(fake.seeds)},
             "model": model,
         },
-        "seed": 7,
+        "seeds": seeds,
         "started": STARTED,
-        "ended": STARTED + seconds + 0.5,
-        "epoch_ended": ended,
-        "train_seconds": seconds,
+        "ended": STARTED + 10 * (len(fake.seeds) - 1) + seconds + 0.5,
+        "train_seconds": len(fake.seeds) * seconds,
         "samples_per_second": EPOCHS * SPLITS["train"] / seconds,
         "environment": {"python": "3.11.7", "torch": "2.11.0", "platform": "Linux", "processor": "a CPU", "device": "cpu", "threads": 1},
         "git": {"commit": sha256(b"commit").hexdigest()[:40], "dirty": False},
@@ -231,42 +252,45 @@ def run(name: str, fake: Fake, model: dict) -> dict:
 
 
 def write_evaluation(folder: Path, name: str, fake: Fake, rows: list[tuple[str, str, int]], classes: Sequence[str]) -> None:
-    """Predictions as planted, and the measures that follow from them."""
-    measures = {}
+    """Predictions as planted, and the measures that follow from them; the luck of a seed is that of its place."""
+    measures, each = {}, {str(seed): {} for seed in fake.seeds}
     for split in ("val", "test"):
         part = [(identifier, label) for identifier, s, label in rows if s == split]
         actual = np.array([label for _, label in part])
-        order = np.random.default_rng(fake.luck).permutation(len(part))
-        right = np.isin(np.arange(len(part)), order[: round(fake.right * len(part))])
-        predicted = np.where(right, actual, (actual + 1) % len(classes))
-        confidence = 0.6 + 0.3 * np.random.default_rng(fake.luck).random(len(part))
-        table = [["id", "actual", "predicted", "confidence", *(f"p:{c}" for c in classes)]]
-        for (identifier, a), p, c in zip(part, predicted, confidence, strict=True):
-            shares = [f"{c if k == p else (1 - c) / (len(classes) - 1):.6f}" for k in range(len(classes))]
-            table.append([identifier, classes[a], classes[p], f"{c:.6f}", *shares])
+        table = [["seed", "id", "actual", "predicted", "confidence", *(f"p:{c}" for c in classes)]]
+        verdicts = []
+        for turn, seed in enumerate(fake.seeds):
+            order = np.random.default_rng(fake.luck + 100 * turn).permutation(len(part))
+            right = np.isin(np.arange(len(part)), order[: round(fake.right * len(part)) - turn])
+            predicted = np.where(right, actual, (actual + 1) % len(classes))
+            confidence = 0.6 + 0.3 * np.random.default_rng(fake.luck).random(len(part))
+            for (identifier, a), p, c in zip(part, predicted, confidence, strict=True):
+                shares = [f"{c if k == p else (1 - c) / (len(classes) - 1):.6f}" for k in range(len(classes))]
+                table.append([seed, identifier, classes[a], classes[p], f"{c:.6f}", *shares])
+            each[str(seed)][split] = measure(actual, predicted, confidence, len(classes))
+            verdicts.append(right.astype(float)[:, None])
         write_csv(folder / f"{split}.csv", table)
-        measures[split] = measure(actual, predicted, confidence, len(classes))
+        measures[split] = over_seeds([figures[split] for figures in each.values()], SingleLabel().bounds(np.stack(verdicts)))
     write_json(
         folder / "metrics.json",
-        {"model": name, "modalities": sorted(fake.modalities), "fusion": fake.fusion, "parameters": parameters(fake), **measures},
+        {
+            "model": name,
+            "modalities": sorted(fake.modalities),
+            "fusion": fake.fusion,
+            "parameters": parameters(fake),
+            "seeds": each,
+            **measures,
+        },
     )
 
 
 def measure(actual: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, classes: int) -> dict[str, float]:
-    """Accuracy with its 95 % Wilson interval, macro-F1, and the mean cross-entropy."""
-    right, n, z = actual == predicted, len(actual), 1.959964
-    share = right.mean()
-    centre, half = (share + z * z / 2 / n), z * math.sqrt(share * (1 - share) / n + z * z / 4 / n / n)
+    """Accuracy, macro-F1, and the mean cross-entropy."""
+    right, n = actual == predicted, len(actual)
     both = [(np.sum(right & (actual == k)), np.sum(actual == k) + np.sum(predicted == k)) for k in range(classes)]
     loss = -np.log(np.where(right, confidence, (1 - confidence) / max(1, classes - 1))).mean()
-    return {
-        "accuracy": float(share),
-        "accuracy_low": float((centre - half) / (1 + z * z / n)),
-        "accuracy_high": float((centre + half) / (1 + z * z / n)),
-        "macro_f1": float(np.mean([2 * hit / total if total else 0.0 for hit, total in both])),
-        "loss": float(loss),
-        "n": n,
-    }
+    macro = float(np.mean([2 * hit / total if total else 0.0 for hit, total in both]))
+    return {"accuracy": float(right.mean()), "macro_f1": macro, "loss": float(loss), "n": n}
 
 
 # ---------------------------------------------------------------- files

@@ -44,7 +44,7 @@ def killed(root: Path, name: str, turn: int, draw: random.Random) -> dict[str, o
 
     Of four turns one is killed at a moment from the start on, two after a checkpoint of their own, one while a file is half written.
     """
-    folder, began, wait = root / "data/checkpoints" / name, time.monotonic(), draw.uniform(0, 0.25)
+    folder, began, wait = root / "data/checkpoints" / name / "0", time.monotonic(), draw.uniform(0, 0.25)
     known = names(folder)
     pid = start(root, name)
     while os.waitpid(pid, os.WNOHANG) == (0, 0):

@@ -17,7 +17,7 @@ from small_project import MODELS, build
 
 from deconfuse.draws import order
 
-COMPARED = ("weights.safetensors", "model.json", "history.csv")
+COMPARED = ("seeds/0/weights.safetensors", "model.json", "history.csv")
 
 
 def digests(root: Path, name: str) -> list[str]:
@@ -45,7 +45,7 @@ def wait_for(what: Callable[[], bool], process: subprocess.Popen) -> None:
 
 
 def saved(root: Path, name: str) -> list[str]:
-    return sorted(path.stem for path in (root / "data/checkpoints" / name).glob("[0-9]*.json"))
+    return sorted(path.stem for path in (root / "data/checkpoints" / name / "0").glob("[0-9]*.json"))
 
 
 # ---- killed
@@ -74,10 +74,11 @@ def test_trainings_killed_at_random_moments_end_with_the_bytes_of_undisturbed_on
         assert "going on" in (disturbed / f"{name}.log").read_text()
         run = json.loads((disturbed / "data/models" / name / "run.json").read_text())
         # a fast machine may be done before the last kill: what then begins anew has no pause
-        gone_on += bool(run["pauses"])
-        pauses = sum(on - off for off, on in run["pauses"])
+        ((_, own),) = run["seeds"].items()
+        gone_on += bool(own["pauses"])
+        pauses = sum(on - off for off, on in own["pauses"])
         assert 0 < run["train_seconds"] == pytest.approx(run["ended"] - run["started"] - pauses, abs=1e-3)
-        assert len(run["epoch_ended"]) == len((plain / "data/models" / name / "history.csv").read_text().splitlines()) - 1
+        assert len(own["epoch_ended"]) == len((plain / "data/models" / name / "history.csv").read_text().splitlines()) - 1
         assert saved(disturbed, name) == [] and not list((disturbed / "data/models" / name).glob(".*")), "nothing is left behind"
     assert gone_on >= len(MODELS) / 2
 
@@ -148,7 +149,7 @@ def test_a_value_that_is_no_number_is_told_with_samples_and_checkpoint(tmp_path:
         "error: models.attention: the training loss of epoch 1, step 3 is nan; a lower learning_rate may help; that step"
     )
     assert f"train-{bad}, " in error and error.count("train-") == 13
-    assert error.endswith("; the last good checkpoint, after step 2 of epoch 1, stays in data/checkpoints/attention\n")
+    assert error.endswith("; the last good checkpoint, after step 2 of epoch 1, stays in data/checkpoints/attention/0\n")
     assert saved(tmp_path, "attention") == ["000001-00000001", "000001-00000002"]
 
 

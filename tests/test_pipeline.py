@@ -73,7 +73,7 @@ def test_two_cold_runs_give_the_same_bytes(three: Clone, tmp_path: Path) -> None
     # side by side, too
     assert "concat | Running stage 'train@concat':" in other.run("python", "-m", "deconfuse.lineup").out
     for pattern in (
-        "data/models/*/weights.safetensors",
+        "data/models/*/seeds/*/*",
         "reports/models/*/metrics.json",
         "data/models/*/history.csv",
         "reports/metrics.json",

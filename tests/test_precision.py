@@ -24,7 +24,7 @@ from deconfuse.dataset import Dataset
 from deconfuse.params import check
 from deconfuse.params.models import Model as Entry
 from deconfuse.precision import decide, labour, pays
-from stages.evaluate import trained
+from deconfuse.trained import read_weights, untrained
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -197,7 +197,8 @@ def test_a_model_is_evaluated_in_the_precision_that_it_was_chosen_in(tmp_path: P
     run = json.loads(Path("data/models/concat/run.json").read_text())
     parts = sorted([*(f"encoders.{name}" for name in about["modalities"]), "fusion"])
     assert about["bf16"] == parts == run["precision"]["bf16"] and run["precision"]["asked"] == "bf16"
-    model = trained("concat", about, torch.tensor([1 / 3] * 3).log())
+    model = untrained("concat", about, torch.tensor([1 / 3] * 3).log())
+    model.load_state_dict(read_weights("concat", about, 0))
     assert model.bf16 == set(parts)
     with Path("data/models/concat/history.csv").open() as file:
         kept = min(float(row["val_loss"]) for row in csv.DictReader(file))

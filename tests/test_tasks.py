@@ -17,8 +17,7 @@ from torch.nn import functional as F
 from deconfuse.dataset import Dataset
 from deconfuse.errors import UserError
 from deconfuse.lookup import names, part
-from deconfuse.metrics._bootstrap import interval
-from deconfuse.metrics.multi_label import micro_f1, terms
+from deconfuse.metrics import over_seeds
 from deconfuse.metrics.regression import FROM_SUMS
 from deconfuse.mixup import mixup
 from deconfuse.optimisation import optimizer
@@ -256,18 +255,25 @@ def test_a_planted_truth_is_learnt(name: str, alpha: float) -> None:
     rows: list[dict[str, float]] = []
     model.load_state_dict(fit(model, data, data, recipe, rows.append).weights)
     assert list(rows[0]) == ["epoch", "learning_rate", "train_loss", f"train_{task.measure}", "val_loss", f"val_{task.measure}"]
-    figures = part("metrics", name)().figures(targets, task.predictions(predict(model, data), facts))
+    found = figures(name, targets, task.predictions(predict(model, data), facts))
     best = min(rows, key=lambda row: row["val_loss"])
     logged = {"accuracy": "accuracy", "exact_match": "exact_match", "mae": "mae"}[task.measure]
-    assert figures[logged] == pytest.approx(best[f"val_{task.measure}"], rel=1e-4), "history and metrics must agree"
+    assert found[logged] == pytest.approx(best[f"val_{task.measure}"], rel=1e-4), "history and metrics must agree"
     if name == "regression":
-        assert figures["r2"] > 0.99
-        assert figures["mae"] < 2
+        assert found["r2"] > 0.99
+        assert found["mae"] < 2
     else:
-        assert figures.get("micro_f1", figures.get("accuracy")) > 0.95
+        assert found.get("micro_f1", found.get("accuracy")) > 0.95
 
 
 # ---------------------------------------------------------------- metrics
+
+
+def figures(name: str, target: np.ndarray, *predicted: np.ndarray) -> dict[str, float]:
+    """Over seeds, one a set of predictions."""
+    metrics = part("metrics", name)()
+    bounds = metrics.bounds(np.stack([metrics.terms(target, one) for one in predicted]))
+    return over_seeds([metrics.figures(target, one) for one in predicted], bounds)
 
 
 def test_multi_label_figures_against_scikit_learn() -> None:
@@ -275,7 +281,7 @@ def test_multi_label_figures_against_scikit_learn() -> None:
     target = (rng.random((80, 4)) < [0.5, 0.1, 0.3, 0.0]).astype(np.float32)
     target[target.sum(1) == 0, 0] = 1
     probability = np.clip(0.3 * target + 0.7 * rng.random((80, 4)), 0, 1)
-    found = part("metrics", "multi_label")().figures(target, probability)
+    found = figures("multi_label", target, probability)
     chosen = probability > 0.5
     assert found["micro_f1"] == pytest.approx(f1_score(target, chosen, average="micro"))
     assert found["macro_f1"] == pytest.approx(f1_score(target, chosen, average="macro", zero_division=0))
@@ -289,11 +295,11 @@ def test_multi_label_figures_against_scikit_learn() -> None:
 
 def test_regression_figures_by_hand() -> None:
     target, predicted = np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 3.0, 3.0, 4.0])
-    found = part("metrics", "regression")().figures(target, predicted)
+    found = figures("regression", target, predicted)
     assert (found["rmse"], found["mae"], found["n"]) == pytest.approx((math.sqrt(5 / 4), 3 / 4, 4))
     assert found["r2"] == pytest.approx(1 - 5 / 14)
     assert all(found[f"{name}_low"] <= found[name] <= found[f"{name}_high"] for name in ("rmse", "mae", "r2"))
-    assert "r2" not in part("metrics", "regression")().figures(np.ones(3), predicted[:3])
+    assert "r2" not in figures("regression", np.ones(3), predicted[:3])
 
 
 def test_intervals_agree_with_resampling_row_by_row() -> None:
@@ -301,7 +307,7 @@ def test_intervals_agree_with_resampling_row_by_row() -> None:
     target = 100 + rng.normal(0, 5, 60)
     predicted = target + rng.normal(0, 3, 60)
     rows = rng.integers(60, size=(4000, 60))
-    found = part("metrics", "regression")().figures(target, predicted)
+    found = figures("regression", target, predicted)
     error = predicted - target
     for name, values in {
         "rmse": np.sqrt((error**2)[rows].mean(1)),
@@ -312,7 +318,8 @@ def test_intervals_agree_with_resampling_row_by_row() -> None:
         assert (found[f"{name}_low"], found[f"{name}_high"]) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=0.12 * width)
     there, chosen = rng.random((60, 3)) < 0.6, rng.random((60, 3)) < 0.6
     each = np.array([f1_score(there[row], chosen[row], average="micro") for row in rows[:1000]])
-    assert interval(terms(there, chosen), micro_f1) == pytest.approx(tuple(np.quantile(each, [0.025, 0.975])), abs=0.02)
+    found = figures("multi_label", there.astype(float), chosen.astype(float))
+    assert (found["micro_f1_low"], found["micro_f1_high"]) == pytest.approx(tuple(np.quantile(each, [0.025, 0.975])), abs=0.02)
 
 
 def test_a_resample_without_variance_has_an_r2() -> None:
@@ -323,7 +330,7 @@ def test_a_resample_without_variance_has_an_r2() -> None:
 
 
 MODELS = {
-    "one": {"encoders": {"first": "cnn"}},
+    "one": {"encoders": {"first": "cnn"}, "train": {"seeds": [0, 1]}},
     "both": {"encoders": {"first": "cnn", "second": "cnn"}, "fusion": "concat"},
 }
 
@@ -373,31 +380,36 @@ def test_the_whole_pipeline(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     assert schema["task"] == name and np.load(tmp_path / "data/prepared/val/rows/label.npy").dtype == make(name).dtype
     rejected = (tmp_path / "data/prepared/rejected.csv").read_text().splitlines()[1:]
     assert len(rejected) == (name == "regression") and all("r5,label,'tall' is no number" in line.replace('"', "") for line in rejected)
-    figures = {model: json.loads((tmp_path / f"reports/models/{model}/metrics.json").read_text())["test"] for model in MODELS}
+    measured = {model: json.loads((tmp_path / f"reports/models/{model}/metrics.json").read_text())["test"] for model in MODELS}
     main = {"single_label": "accuracy", "binary": "accuracy", "multi_label": "micro_f1", "regression": "rmse"}[name]
-    one, both = (figures[model][main] for model in ("one", "both"))
+    one, both = (measured[model][main] for model in ("one", "both"))
     if name == "regression":
         # the values of a picture are whole numbers of 256, and the truth's deviation is 21
-        assert both < 5 < one < 10 and figures["both"]["r2"] > 0.95
+        assert both < 5 < one < 10 and measured["both"]["r2"] > 0.95
     elif name == "binary":
         assert one > 0.95 and both > 0.95, "one modality tells it all"
     else:
         assert both > 0.9 and both > one + 0.05
     with (tmp_path / "reports/models/both/test.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == figures["both"]["n"] == 100
-    assert list(rows[0])[:3] == ["id", "actual", "predicted"]
+    assert len(rows) == measured["both"]["n"] == 100
+    with (tmp_path / "reports/models/one/test.csv").open() as file:
+        assert [row["seed"] for row in csv.DictReader(file)] == ["0"] * 100 + ["1"] * 100
+    each = json.loads((tmp_path / "reports/models/one/metrics.json").read_text())["seeds"]
+    values = [each[seed]["test"][main] for seed in ("0", "1")]
+    assert one == pytest.approx(np.mean(values)) and measured["one"][f"{main}_seeds_low"] <= min(values)
+    assert list(rows[0])[:4] == ["seed", "id", "actual", "predicted"]
     if name == "regression":
         error = [float(row["actual"]) - float(row["predicted"]) for row in rows]
         assert math.sqrt(np.mean(np.square(error))) == pytest.approx(both, rel=1e-5)
     elif main == "accuracy":
         assert np.mean([row["actual"] == row["predicted"] for row in rows]) == both
     else:
-        assert np.mean([row["actual"] == row["predicted"] for row in rows]) == pytest.approx(figures["both"]["exact_match"])
+        assert np.mean([row["actual"] == row["predicted"] for row in rows]) == pytest.approx(measured["both"]["exact_match"])
     write(list(MODELS), Report(bootstrap=200), tmp_path)
     with (tmp_path / "reports/leaderboard.csv").open() as file:
         table = list(csv.DictReader(file))
-    assert list(table[0])[3:6] == [f"test_{main}", f"test_{main}_low", f"test_{main}_high"]
+    assert list(table[0])[4:7] == [f"test_{main}", f"test_{main}_low", f"test_{main}_high"]
     order = [float(row[f"test_{main}"]) for row in table]
     assert order == sorted(order, reverse=name != "regression")
     page = (tmp_path / "reports/index.html").read_text()

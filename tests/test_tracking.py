@@ -29,7 +29,8 @@ from deconfuse.tracking.shown import HIDDEN, flatten, redact
 from deconfuse.tracking.store import find
 
 EXPERIMENT = "deconfuse"
-TRAINED = ["history.csv", "model.json", "run.json", "weights.safetensors"]
+WEIGHTS = "seeds/7/weights.safetensors"
+TRAINED = ["history.csv", "model.json", "run.json", WEIGHTS]
 EVALUATED = ["metrics.json", "test.csv", "val.csv"]
 FILES = sorted([*TRAINED, *EVALUATED, "params.json", "confusion.csv", "confusion.svg"])
 
@@ -77,7 +78,7 @@ def runs(root: Path) -> dict[str, dict[str, Any]]:
     for run in client.search_runs([experiment.experiment_id]):
         run_id, info, name = run.info.run_id, run.info, str(run.info.run_name)
         assert name not in found, f"{name} is there twice"
-        paths = [item.path for item in client.list_artifacts(run_id)]
+        paths = listed(client, run_id)
         found[name] = {
             "times": (info.start_time, info.end_time),
             "status": info.status,
@@ -87,6 +88,12 @@ def runs(root: Path) -> dict[str, dict[str, Any]]:
             "files": {path: Path(client.download_artifacts(run_id, path)).read_bytes() for path in paths},
         }
     return found
+
+
+def listed(client: Any, run_id: str, folder: str | None = None) -> list[str]:
+    """The files of a run, those in folders included."""
+    items = client.list_artifacts(run_id, folder)
+    return [path for item in items for path in (listed(client, run_id, item.path) if item.is_dir else [item.path])]
 
 
 def history(client: Any, run_id: str, name: str) -> list[tuple[float, int, int]]:
@@ -124,6 +131,7 @@ def test_a_run_holds_all_that_the_files_say(project: Path) -> None:
         "train.batch": "32",
         "train.epochs": "5",
         "train.learning_rate": "0.001",
+        "train.seeds": "[7]",
     }
     assert (
         run["tags"].items()
@@ -153,8 +161,8 @@ def test_a_run_holds_all_that_the_files_say(project: Path) -> None:
 
 def test_a_curve_has_a_point_an_epoch_at_its_true_time(project: Path) -> None:
     sync(MODELS, EXPERIMENT)
-    ended = read_json(Path("data/models/concat/run.json"))["epoch_ended"]
-    rows = [line.split(",") for line in Path("data/models/concat/history.csv").read_text().splitlines()]
+    ended = read_json(Path("data/models/concat/run.json"))["seeds"]["7"]["epoch_ended"]
+    rows = [line.split(",")[1:] for line in Path("data/models/concat/history.csv").read_text().splitlines()]
     metrics = runs(project)["concat"]["metrics"]
     for column, name in enumerate(rows[0][1:], 1):
         expected = [(float(row[column]), round(at * 1000), int(row[0])) for row, at in zip(rows[1:], ended, strict=True)]
@@ -227,7 +235,9 @@ def test_a_lost_store_is_drawn_again_as_it_was(project: Path) -> None:
 
 def test_another_digest_is_another_run(project: Path) -> None:
     sync(MODELS, EXPERIMENT)
-    edit(Path("data/models/concat/run.json"), digest="f" * 64, dvc={"stage": "train@concat", "experiment": "second", "baseline": None})
+    path = Path("data/models/concat/run.json")
+    edit(path, dvc={"stage": "train@concat", "experiment": "second", "baseline": None})
+    edit(path, digest="f" * 64, seeds={"7": read_json(path)["seeds"]["7"] | {"digest": "f" * 64}})
     again = sync(MODELS, EXPERIMENT)
     assert (again.written, again.known) == (["concat"], [model for model in MODELS if model != "concat"])
     assert runs(project).keys() == {*MODELS, "concat (second)"}
@@ -422,7 +432,7 @@ def test_a_missing_folder_is_not_made(project: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_full_disk_is_a_warning_and_the_rest_comes_later(project: Path) -> None:
-    Path("data/models/concat/weights.safetensors").write_bytes(bytes(8_000_000))
+    Path("data/models/concat/seeds/7/weights.safetensors").write_bytes(bytes(8_000_000))
     # a limit on the size of a file stands for the full disk: the database fits, the weights do not
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, resource.RLIM_INFINITY))"
     code = f"{limit}\nfrom deconfuse.tracking.__main__ import main\nmain()"
@@ -430,7 +440,7 @@ def test_a_full_disk_is_a_warning_and_the_rest_comes_later(project: Path) -> Non
     assert limited.returncode == 1, limited
     assert "warning: tracking: OSError" in limited.stderr
     assert sync(MODELS, EXPERIMENT).written == ["concat"]
-    assert len(runs(project)["concat"]["files"]["weights.safetensors"]) == 8_000_000
+    assert len(runs(project)["concat"]["files"][WEIGHTS]) == 8_000_000
 
 
 def test_an_experiment_in_the_bin_says_how_to_bring_it_back(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -440,7 +450,7 @@ def test_an_experiment_in_the_bin_says_how_to_bring_it_back(project: Path, capsy
 
 
 def test_a_models_own_damage_is_the_users_to_mend(project: Path) -> None:
-    edit(Path("data/models/concat/run.json"), epoch_ended=[1.0])
+    edit(Path("data/models/concat/run.json"), seeds={"7": {}})
     with pytest.raises(UserError, match="data/models/concat"):
         sync(MODELS, EXPERIMENT)
 

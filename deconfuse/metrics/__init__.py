@@ -1,6 +1,6 @@
 """What every task's metrics keep to: how good predictions are, with intervals, and the table of them.
 
-Axes: N samples, K classes. `facts` is `schema.json`; predictions are as `deconfuse/tasks` gives them.
+Axes: S seeds, N samples, K classes, F sums. `facts` is `schema.json`; predictions are as `deconfuse/tasks` gives them.
 """
 
 from abc import ABC, abstractmethod
@@ -8,16 +8,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from scipy.special import stdtrit
 
 Facts = dict[str, Any]
+Figures = dict[str, float | int]
 
 
 class Metrics(ABC):
     """The metrics of one task."""
 
     @abstractmethod
-    def figures(self, target: np.ndarray, predicted: np.ndarray) -> dict[str, float | int]:
-        """All figures of a split by name; `<name>_low` to `<name>_high` is the 95 % interval of `<name>`; `n` counts samples."""
+    def figures(self, target: np.ndarray, predicted: np.ndarray) -> Figures:
+        """All figures of a split by name; `n` counts samples."""
+
+    @abstractmethod
+    def terms(self, target: np.ndarray, predicted: np.ndarray) -> Float[np.ndarray, "N F"]:
+        """What each sample adds to the sums that `bounds` is made of."""
+
+    @abstractmethod
+    def bounds(self, terms: Float[np.ndarray, "S N F"]) -> dict[str, tuple[float, float]]:
+        """By name the 95 % interval over samples of a figure's mean over seeds."""
 
     @abstractmethod
     def header(self, facts: Facts) -> list[str]:
@@ -26,3 +37,26 @@ class Metrics(ABC):
     @abstractmethod
     def rows(self, target: np.ndarray, predicted: np.ndarray, facts: Facts) -> Iterator[list[str]]:
         """The table's rows, one a sample."""
+
+
+def over_seeds(each: list[Figures], bounds: dict[str, tuple[float, float]]) -> Figures:
+    """The means of all figures over seeds.
+
+    `<name>_low` to `<name>_high` are the `bounds` over samples; from two seeds on `<name>_seeds_low` to `<name>_seeds_high` is the 95 %
+    interval over seeds by Student's t, which may leave the figure's range.
+    """
+    found: Figures = {}
+    for name in each[0]:
+        values = np.array([figures[name] for figures in each])
+        found[name] = each[0][name] if name == "n" else float(values.mean())
+        if name in bounds:
+            found[f"{name}_low"], found[f"{name}_high"] = bounds[name]
+        if name != "n" and len(each) > 1:
+            half = half_width(values)
+            found[f"{name}_seeds_low"], found[f"{name}_seeds_high"] = found[name] - half, found[name] + half
+    return found
+
+
+def half_width(values: Float[np.ndarray, " S"]) -> float:
+    """Half of the 95 % t interval of a mean (Student 1908)."""
+    return float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))

@@ -11,15 +11,16 @@ CHUNK = 2_000_000
 """Counts held at a time: 16 MB."""
 
 
-def interval(terms: Float[np.ndarray, "N F"], figure: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval (Efron 1979) of a figure over samples drawn anew.
+def interval(terms: Float[np.ndarray, "S N F"], figure: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval (Efron 1979) of a figure's mean over seeds, the samples drawn anew, for all seeds the same.
 
     Args:
         terms: what each sample adds to the sums.
-        figure: from sums (R, F) of R resamples to the figure of each (R,).
+        figure: from sums (..., F) to the figure of each (...).
     """
-    sums = resampled(terms, np.random.default_rng(SEED))
-    low, high = np.quantile(figure(sums), [0.025, 0.975])
+    seeds, samples, width = terms.shape
+    sums = resampled(terms.swapaxes(0, 1).reshape(samples, seeds * width), np.random.default_rng(SEED))
+    low, high = np.quantile(figure(sums.reshape(-1, seeds, width)).mean(1), [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.metrics import average_precision_score, f1_score
 
-from deconfuse.metrics import Facts, Metrics
+from deconfuse.metrics import Facts, Figures, Metrics
 from deconfuse.metrics._bootstrap import interval
 
 THRESHOLD = 0.5
@@ -15,24 +15,29 @@ THRESHOLD = 0.5
 class MultiLabel(Metrics):
     """F1, average precision and cross-entropy of probabilities (N, K)."""
 
-    def figures(self, target: Float[np.ndarray, "N K"], predicted: Float[np.ndarray, "N K"]) -> dict[str, float | int]:
-        """`micro_f1` (over all decisions) with its bootstrap interval, `macro_f1` (mean over classes, 0 for a class neither present nor
-        predicted), `mean_average_precision` (mean over the classes that some sample has), `exact_match` (share of samples with all
-        classes right), `loss` (mean cross-entropy of a decision, nats) and `n`."""
+    def figures(self, target: Float[np.ndarray, "N K"], predicted: Float[np.ndarray, "N K"]) -> Figures:
+        """`micro_f1` (over all decisions), `macro_f1` (mean over classes, 0 for a class neither present nor predicted),
+        `mean_average_precision` (mean over the classes that some sample has), `exact_match` (share of samples with all classes
+        right), `loss` (mean cross-entropy of a decision, nats) and `n`."""
         chosen, there = predicted > THRESHOLD, target > 0
-        low, high = interval(terms(there, chosen), micro_f1)
         seen = there.any(0)
         precision = average_precision_score(there[:, seen], predicted[:, seen], average="macro")
         return {
-            "micro_f1": float(micro_f1(terms(there, chosen).sum(0, keepdims=True))[0]),
-            "micro_f1_low": low,
-            "micro_f1_high": high,
+            "micro_f1": float(micro_f1(self.terms(target, predicted).sum(0, keepdims=True))[0]),
             "macro_f1": float(f1_score(there, chosen, average="macro", zero_division=0)),
             "mean_average_precision": float(precision),
             "exact_match": float((there == chosen).all(1).mean()),
             "loss": cross_entropy(there, predicted),
             "n": len(target),
         }
+
+    def terms(self, target: Float[np.ndarray, "N K"], predicted: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N 2"]:
+        """The hits, and the classes that are there or chosen."""
+        chosen, there = predicted > THRESHOLD, target > 0
+        return np.stack([(there & chosen).sum(1), there.sum(1) + chosen.sum(1)], 1).astype(float)
+
+    def bounds(self, terms: Float[np.ndarray, "S N 2"]) -> dict[str, tuple[float, float]]:
+        return {"micro_f1": interval(terms, micro_f1)}
 
     def header(self, facts: Facts) -> list[str]:
         return ["actual", "predicted", "confidence", *(f"p:{name}" for name in facts["classes"])]
@@ -45,14 +50,9 @@ class MultiLabel(Metrics):
             yield [*sets, *(f"{share:.6f}" for share in (least, *shares))]
 
 
-def terms(there: np.ndarray, chosen: np.ndarray) -> Float[np.ndarray, "N 2"]:
-    """What each sample adds to the hits, and to the classes that are there or chosen."""
-    return np.stack([(there & chosen).sum(1), there.sum(1) + chosen.sum(1)], 1).astype(float)
-
-
-def micro_f1(sums: Float[np.ndarray, "R 2"]) -> Float[np.ndarray, " R"]:
-    """F1 from sums of `terms`; every sample has a class, so they are never 0."""
-    return 2 * sums[:, 0] / sums[:, 1]
+def micro_f1(sums: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, " ..."]:
+    """F1 from sums of the terms; every sample has a class, so they are never 0."""
+    return 2 * sums[..., 0] / sums[..., 1]
 
 
 def cross_entropy(there: np.ndarray, probability: np.ndarray) -> float:

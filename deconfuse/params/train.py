@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from deconfuse.params.strict import Strict
 
@@ -10,8 +10,10 @@ from deconfuse.params.strict import Strict
 class Train(Strict):
     """The training loop's settings."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Seed of initial weights, order of samples, dropout and augmentation."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=1000)] = [0]
+    """Seeds of initial weights, order of samples, dropout and augmentation: the model is trained once with each, as with that
+    one alone, and its figures are means over them. From two on they have an interval over seeds (Bouthillier et al. 2021), a wide one
+    below five."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 15
     """Passes over the train split; the weights kept are those of the epoch with the lowest validation loss."""
     patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -72,3 +74,11 @@ class Train(Strict):
     step. The weights do not depend on it, nor on an interruption."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """CPU threads; results are the same bytes only for the same number."""
+
+    @field_validator("seeds")
+    @classmethod
+    def each_once(cls, seeds: list[int]) -> list[int]:
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"the seed {twice[0]} stands there twice; the same seed gives the same model")
+        return sorted(seeds)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from deconfuse.reporting.results import Result
 from deconfuse.reporting.words import joined
@@ -10,38 +11,50 @@ from deconfuse.reporting.words import joined
 
 @dataclass(frozen=True)
 class Difference:
-    """How much larger one model's main figure is than another's, with its 95 % interval."""
+    """How much larger one model's main figure is than another's, with its 95 % interval over test rows."""
 
     value: float
     low: float
     high: float
+    half: float | None = None
+    """Half of its 95 % interval over seeds; None where one of the models has a single seed."""
 
     @property
     def shown(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low > 0 or self.high < 0
+        """Whether the intervals leave 0 out."""
+        return (self.low > 0 or self.high < 0) and (self.half is None or abs(self.value) > self.half)
 
 
-def difference(right: np.ndarray, other: np.ndarray, resamples: int, seed: int) -> Difference:
-    """Paired percentile bootstrap over test rows of `right` minus `other`, both bool (N,) over the same rows (Efron 1979).
+def difference(right: np.ndarray, other: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
+    """95 % paired percentile bootstrap over test rows of `right` minus `other`, both (N,) in 0..1 over the same rows (Efron 1979).
 
-    A row counts -1, 0 or 1, so a resample of N rows is fully told by how many of each it holds: one multinomial draw
-    replaces N draws of rows, with the same distribution.
+    Only few gains occur (with one seed each, -1, 0 and 1), so a resample of N rows is fully told by how many of each it holds: one
+    multinomial draw replaces N draws of rows, with the same distribution.
     """
-    gain = right.astype(int) - other.astype(int)
-    shares = np.array([np.mean(gain == value) for value in (-1, 0, 1)])
-    draws = np.random.default_rng(seed).multinomial(len(gain), shares, size=resamples)
-    low, high = np.quantile((draws[:, 2] - draws[:, 0]) / len(gain), [0.025, 0.975])
-    return Difference(float(gain.mean()), float(low), float(high))
+    gains, counts = np.unique(right - other, return_counts=True)
+    draws = np.random.default_rng(seed).multinomial(len(right), counts / len(right), size=resamples)
+    low, high = np.quantile(draws @ gains / len(right), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def welch(one: list[float], other: list[float]) -> float | None:
+    """Half of the 95 % interval over seeds of a difference of means, whose spreads may differ (Welch 1947); None of a single seed."""
+    if min(len(one), len(other)) < 2:
+        return None
+    parts = [(np.var(values, ddof=1) / len(values), len(values) - 1) for values in (one, other)]
+    spread = sum(part for part, _ in parts)
+    if spread == 0:
+        return 0.0
+    return float(stdtrit(spread**2 / sum(part**2 / free for part, free in parts), 0.975) * np.sqrt(spread))
 
 
 def compared(result: Result, other: Result, resamples: int, seed: int) -> Difference:
-    """The main figure of `result` minus that of `other`, with a paired bootstrap over the test rows."""
+    """The main figure of `result` minus that of `other`, with a paired bootstrap over the test rows, and Welch's interval over seeds."""
     if result.measure.key == "accuracy":
-        return difference(result.right, other.right, resamples, seed)
-    draws = result.measure.differences(result.terms, other.terms, resamples, seed)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Difference(result.value - other.value, float(low), float(high))
+        low, high = difference(result.terms[..., 1].mean(0), other.terms[..., 1].mean(0), resamples, seed)
+    else:
+        low, high = np.quantile(result.measure.differences(result.terms, other.terms, resamples, seed), [0.025, 0.975])
+    return Difference(result.value - other.value, float(low), float(high), welch(result.values, other.values))
 
 
 def answer(results: list[Result], resamples: int, seed: int) -> tuple[str, str]:
@@ -56,7 +69,8 @@ def about_single(single: Result | None) -> str:
     if single is None:
         return "No model of one modality alone is in the line-up, so what fusion adds cannot be said."
     measured = f"{single.name} {achieved(single)} {'of' if single.measure.key == 'accuracy' else 'on'} the {single.test['n']:,} test rows"
-    return f"The best single modality is {single.modalities[0]}: {measured} (95 % interval {interval(single)})."
+    within = f"95 % interval {interval(single)}{seeds(single, single.seeds_half)}"
+    return f"The best single modality is {single.modalities[0]}: {measured} ({within})."
 
 
 def about_fusion(fusion: Result | None, single: Result | None, resamples: int, seed: int) -> str:
@@ -66,11 +80,11 @@ def about_fusion(fusion: Result | None, single: Result | None, resamples: int, s
     who = fusion.name if fusion.name == fusion.fusion else f"{fusion.name} ({fusion.fusion})"
     what = f"{who} of {joined(fusion.modalities)}, {achieved(fusion)}"
     if single is None:
-        return f"The best fusion, {what} (95 % interval {interval(fusion)})."
+        return f"The best fusion, {what} (95 % interval {interval(fusion)}{seeds(fusion, fusion.seeds_half)})."
     found = compared(fusion, single, resamples, seed)
     measure = fusion.measure
     amount = f"{measure.amount(abs(found.value))} {'less' if found.value < 0 else 'more'}"
-    how = f"{amount} than {single.modalities[0]} alone (95 % interval {measure.gains(found.low, found.high)})"
+    how = f"{amount} than {single.modalities[0]} alone (95 % interval {measure.gains(found.low, found.high)}{seeds(fusion, found.half)})"
     if not found.shown:
         return f"That fusion helps is not shown: the best one, {what}, {how}."
     return f"Fusion {'does not help here' if measure.order(found.value) > 0 else 'helps'}: the best one, {what}, {how}."
@@ -83,5 +97,10 @@ def achieved(result: Result) -> str:
 
 
 def interval(result: Result) -> str:
-    """The interval of a model's main figure, without its unit."""
+    """The interval of a model's main figure over test rows, without its unit."""
     return result.measure.span(*result.bounds)
+
+
+def seeds(result: Result, half: float | None) -> str:
+    """What follows an interval over test rows where there is one over seeds."""
+    return "" if half is None else f" over test rows, {result.measure.within(half)} over seeds"

@@ -1,13 +1,13 @@
 """The page's charts."""
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from deconfuse.reporting.answer import seeds
 from deconfuse.reporting.results import Result
 from deconfuse.reporting.svg import COUNT, FUSION, MUTED, RULE, SINGLE, STYLE, svg
 from deconfuse.reporting.words import percent, short
@@ -21,7 +21,7 @@ DOTS = 1000
 
 
 def leaderboard(results: list[Result]) -> Markup:
-    """The main figure of each model as a point on its 95 % interval, best at the top."""
+    """The main figure of each model as a point on its 95 % interval over test rows, each seed's as a stroke, best at the top."""
     with rc_context(STYLE):
         height = 36 * len(results) + 40
         figure = Figure(figsize=(420 / 72, height / 72))
@@ -37,15 +37,15 @@ def leaderboard(results: list[Result]) -> Markup:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %" if measure.is_share else f"{value:g}")
         axes.grid(axis="x")
         axes.spines[:].set_visible(False)
-        told = "; ".join(f"{r.name} {measure.show(r.value)}, {measure.span(*r.bounds)}" for r in results)
+        told = "; ".join(f"{r.name} {measure.show(r.value)}, {measure.span(*r.bounds)}{seeds(r, r.seeds_half)}" for r in results)
         return svg(figure, "leaderboard", f"Test {measure.name} with 95 % intervals: {told}.")
 
 
 def scale(results: list[Result]) -> tuple[float, float]:
     """Both ends of the leaderboard's axis: shares in percent, from the tens below the least; errors from 0."""
     if results[0].measure.is_share:
-        return 10 * np.floor(10 * min(result.bounds[0] for result in results)), 101
-    return 0, 1.05 * max(result.bounds[1] for result in results)
+        return 10 * np.floor(10 * min(min(result.bounds[0], *result.values) for result in results)), 101
+    return 0, 1.05 * max(max(result.bounds[1], *result.values) for result in results)
 
 
 def interval_row(axes: Axes, row: int, result: Result, start: float, end: float) -> None:
@@ -54,37 +54,47 @@ def interval_row(axes: Axes, row: int, result: Result, start: float, end: float)
     unit = 100 if result.measure.is_share else 1
     low, value, high = (unit * number for number in (result.bounds[0], result.value, result.bounds[1]))
     axes.plot([low, high], [row, row], color=colour, linewidth=3, alpha=0.45, solid_capstyle="round")
+    if result.several:
+        axes.plot(unit * np.array(result.values), [row] * len(result.seeds), "|", color=colour, markersize=13)
     axes.plot([value], [row], marker, color=colour, markersize=8)
     axes.text(start, row - 0.32, short(result.name, 40), va="center", fontsize=13)
     axes.text(end, row - 0.32, result.measure.bare(result.value), va="center", ha="right", fontsize=13)
 
 
 def curves(result: Result) -> Markup:
-    """The logged measure (above) and the loss (below) of one model by epoch: training dashed, validation solid, the kept epoch marked."""
+    """The logged measure (above) and the loss (below) of one model by epoch: training dashed, validation solid, the kept epoch marked; all
+    of the best seed, other seeds' validation faint."""
     with rc_context(STYLE):
         figure = Figure(figsize=(300 / 72, 270 / 72), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)
         colour = SINGLE if result.single else FUSION
         measure = result.measure
         for axes, column, unit in ((above, measure.learnt, 100 if measure.is_share else 1), (below, "loss", 1)):
-            curve(axes, result.history, column, unit, colour, result.best_epoch)
+            for seed in result.seeds:
+                curve(axes, result, seed, column, unit, colour)
         above.set(ylabel=f"{measure.learnt_name}{', %' if measure.is_share else ''}")
         above.set_ylim(0, 104 if measure.is_share else None)
         below.set(ylabel="loss, nats" if measure.loss_unit else "loss", xlabel="epoch")
         below.set_ylim(bottom=0)
         below.xaxis.get_major_locator().set_params(integer=True)
-        best = result.history.loc[result.history["epoch"] == result.best_epoch].iloc[0]
+        history = result.history[result.history["seed"] == result.best_seed]
+        best = history[history["epoch"] == result.kept[result.best_seed]].iloc[0]
         reached = f"validation {measure.learnt_name} {measure.show(best[f'val_{measure.learnt}'])}"
-        told = f"kept epoch {result.best_epoch} of {len(result.history)}, with {reached}"
+        whose = f"of seed {result.best_seed}, " if result.several else ""
+        told = f"{whose}kept epoch {result.kept[result.best_seed]} of {len(history)}, with {reached}"
         lost = f"validation loss {best['val_loss']:.3f}{measure.loss_unit}"
         return svg(figure, f"curves {result.name}", f"Learning curves of {result.name}: {told} and {lost}.")
 
 
-def curve(axes: Axes, history: pd.DataFrame, measure: str, scale: float, colour: str, best: int) -> None:
-    """One measure by epoch, for both splits."""
+def curve(axes: Axes, result: Result, seed: int, measure: str, scale: float, colour: str) -> None:
+    """One measure of a seed by epoch, of the best one for both splits."""
+    history = result.history[result.history["seed"] == seed]
+    if seed != result.best_seed:
+        axes.plot(history["epoch"], scale * history[f"val_{measure}"], color=colour, linewidth=1, alpha=0.45)
+        return
     axes.plot(history["epoch"], scale * history[f"train_{measure}"], "--", color=MUTED, linewidth=1.5)
     axes.plot(history["epoch"], scale * history[f"val_{measure}"], color=colour)
-    kept = history[history["epoch"] == best]
+    kept = history[history["epoch"] == result.kept[seed]]
     axes.plot(kept["epoch"], scale * kept[f"val_{measure}"], "o", color=colour, markersize=7)
     axes.grid(axis="y")
 
@@ -108,7 +118,8 @@ def scatter(result: Result) -> Markup:
         kept = np.linspace(0, len(actual) - 1, min(len(actual), DOTS)).astype(int)
         axes.plot(actual.iloc[kept], predicted.iloc[kept], ".", color=SINGLE if result.single else FUSION, alpha=0.5)
         axes.set(xlabel="actual", ylabel="predicted")
-        told = f"from {result.measure.show(ends[0])} to {result.measure.show(ends[1])}; RMSE {result.measure.show(result.value)}"
+        best = result.each[result.best_seed]["test"][result.measure.key]
+        told = f"from {result.measure.show(ends[0])} to {result.measure.show(ends[1])}; RMSE {result.measure.show(best)}"
         return svg(figure, f"scatter {result.name}", f"Predicted against actual numbers of {result.name}, {told}.")
 
 

@@ -64,17 +64,23 @@ class Measure:
         """A difference without its sign: "12.7 points"."""
         return f"{100 * size:.1f} points" if self.is_share else number(size)
 
+    def within(self, half: float) -> str:
+        """Half of an interval: "± 2.1"."""
+        return f"\N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}{self.bare(half)}"
+
     def order(self, value: float) -> float:
         """Smallest first is best first."""
         return value if self.less_is_better else -value
 
     def differences(self, one: np.ndarray, other: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-        """Of `one` from `other` (terms over the same rows) in resamples of the rows, paired (Efron 1979)."""
-        draw, both, rows = np.random.default_rng(seed), np.hstack([one, other]), len(one)
+        """Of `one` from `other` (terms (S, N, F) over the same rows), means over seeds, in resamples of the rows, paired (Efron 1979)."""
+        draw, both, rows = np.random.default_rng(seed), np.concatenate([one, other]), one.shape[1]
+        flat = both.swapaxes(0, 1).reshape(rows, -1)
         step = max(1, RESAMPLED_AT_ONCE // rows)
         sizes = [min(step, resamples - start) for start in range(0, resamples, step)]
-        sums = np.concatenate([draw.multinomial(rows, np.full(rows, 1 / rows), size=size) @ both for size in sizes])
-        return self.figure(sums[:, : one.shape[1]]) - self.figure(sums[:, one.shape[1] :])
+        sums = np.concatenate([draw.multinomial(rows, np.full(rows, 1 / rows), size=size) @ flat for size in sizes])
+        figures = self.figure(sums.reshape(resamples, *both.shape[::2]))
+        return figures[:, : len(one)].mean(1) - figures[:, len(one) :].mean(1)
 
 
 def right(predictions: pd.DataFrame, schema: Schema) -> np.ndarray:

@@ -36,7 +36,7 @@ def page(results: list[Result], options: Report, root: Path) -> str:
     """The whole page as HTML."""
     prepared = root / "data/prepared"
     schema, summary = read_json(prepared / "schema.json"), read_json(prepared / "summary.json")
-    shared, own = shared_and_own(results, ("params", "seed", "environment", "git"))
+    shared, own = shared_and_own(results, ("params", "environment", "git"))
     right, wrong = gallery.cards(list(gallery.draw(results, options.samples, options.seed)), results, root)
     return (
         environment()
@@ -48,6 +48,9 @@ def page(results: list[Result], options: Report, root: Path) -> str:
             options=options,
             results=results,
             measure=results[0].measure,
+            seeds=words.seeds([result.seeds for result in results]),
+            repeated=(repeated := [result for result in results if result.several]),
+            of_best=words.of_best({result.name: result.best_seed for result in repeated}),
             against=against(results, options),
             schema=schema,
             summary=summary,

@@ -60,6 +60,23 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def seeds(each: list[list[int]]) -> str:
+    """How often the models were trained: "once", "with 3 seeds each (0, 1, 2)", "with 1 to 3 seeds"."""
+    numbers = sorted({len(seeds) for seeds in each})
+    if numbers == [1]:
+        return "once"
+    if len(numbers) > 1:
+        return f"with {numbers[0]} to {numbers[-1]} seeds"
+    is_same = all(seeds == each[0] for seeds in each)
+    return f"with {numbers[0]} seeds each" + (f" ({', '.join(map(str, each[0]))})" if is_same else "")
+
+
+def of_best(each: dict[str, int]) -> str:
+    """Which seed of each model that has several is shown: "Of each model the seed with the lowest validation loss: 1 of concat. "."""
+    told = ", ".join(f"{seed} of {name}" for name, seed in each.items())
+    return f"Of each model the seed with the lowest validation loss: {told}. " if told else ""
+
+
 def joined(names: list[str]) -> str:
     """Names of modalities as one phrase: "audio + image"."""
     return " + ".join(names)

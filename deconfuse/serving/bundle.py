@@ -20,7 +20,8 @@ LARGEST = 256 * 2**20
 
 
 def write(name: str, folder: Path) -> dict[str, Any]:
-    """Gather what serves a trained model of the current folder; `folder` is new. Returns what `about.json` holds.
+    """Gather what serves a trained model of the current folder, with the weights of its best seed on the validation split; `folder` is
+    new. Returns what `about.json` holds.
 
     Raises UserError where the model is not trained, or the data were prepared anew since.
     """
@@ -28,8 +29,9 @@ def write(name: str, folder: Path) -> dict[str, Any]:
     if not is_current(name):
         raise UserError(f"{MODELS / name} was trained on other data than {SCHEMA} describes; run `dvc repro`")
     folder.mkdir(parents=True)
-    shutil.copyfile(MODELS / name / WEIGHTS, folder / WEIGHTS)
-    about = {"model": with_assets(model, folder), "schema": schema, "weights": model["sha256"], "run": run["digest"]}
+    seed = str(model["best_seed"])
+    shutil.copyfile(MODELS / name / "seeds" / seed / WEIGHTS, folder / WEIGHTS)
+    about = {"model": with_assets(model, folder), "schema": schema, "weights": model["seeds"][seed]["sha256"], "run": run["digest"]}
     about |= {"train": {key: run["params"]["train"][key] for key in ("device", "threads", "precision")}, "ended": run["ended"]}
     write_json(folder / ABOUT, about)
     checked(folder, about)

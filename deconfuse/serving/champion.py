@@ -16,16 +16,18 @@ import numpy as np
 from deconfuse.files import digest_json, read_json
 from deconfuse.reporting.measures import Measure, of
 from deconfuse.reporting.results import read_predictions
-from deconfuse.serving.bundle import is_current
+from deconfuse.serving.bundle import MODELS, is_current
 from deconfuse.serving.packaging import package
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.tracking import MlflowClient
 
 EVALUATIONS, SCHEMA, SOURCE = Path("reports/models"), Path("data/prepared/schema.json"), Path("data/raw/source.json")
 ALIAS = "champion"
 DIGEST_TAG, REASON_TAG, CHALLENGE_TAG = "deconfuse.digest", "deconfuse.reason", "deconfuse.challenge"
+SEED_TAG = "seed"
 FOLDER = "model"
 RESAMPLES, SEED = 10_000, 0
 
@@ -40,7 +42,11 @@ class Contest:
     data: str
     """Digest of the rows and their media."""
     figures: dict[str, dict[str, Any]]
-    """Model -> its figures on the validation split."""
+    """Model -> the figures on the validation split of its best seed, which is the one that is served."""
+    seeds: dict[str, int]
+    """Model -> that seed."""
+    trainings: int
+    """All seeds of all models."""
     measure: Measure
 
     @property
@@ -81,9 +87,8 @@ def crown(client: "MlflowClient", experiment: str, runs: dict[str, str]) -> str 
         if not is_better:
             tag(client, present, CHALLENGE_TAG, reason)
             return entitle(client, contest, present, reason)
-    version = register(
-        client, contest, best, runs[best], {DIGEST_TAG: digest, REASON_TAG: reason, "deconfuse.data": contest.data, "model": best}
-    )
+    told = {DIGEST_TAG: digest, REASON_TAG: reason, "deconfuse.data": contest.data, "model": best, SEED_TAG: str(contest.seeds[best])}
+    version = register(client, contest, best, runs[best], told)
     return entitle(client, contest, version, reason)
 
 
@@ -91,9 +96,12 @@ def opened(experiment: str, models: list[str]) -> Contest | None:
     ready = [model for model in models if (EVALUATIONS / model / "metrics.json").is_file() and is_current(model)]
     if not ready:
         return None
-    schema, figures = read_json(SCHEMA), {model: read_json(EVALUATIONS / model / "metrics.json")["val"] for model in ready}
+    schema, seeds = read_json(SCHEMA), {model: read_json(MODELS / model / "model.json")["best_seed"] for model in ready}
+    evaluated = {model: read_json(EVALUATIONS / model / "metrics.json")["seeds"] for model in ready}
+    figures = {model: each[str(seeds[model])]["val"] for model, each in evaluated.items()}
+    trainings = sum(map(len, evaluated.values()))
     data = digest_json({"rows": schema["digest"], "source": read_json(SOURCE)["digest"]})
-    return Contest(legal(experiment), schema, data, figures, of(next(iter(figures.values())), str(EVALUATIONS)))
+    return Contest(legal(experiment), schema, data, figures, seeds, trainings, of(next(iter(figures.values())), str(EVALUATIONS)))
 
 
 def legal(name: str) -> str:
@@ -116,22 +124,22 @@ def holder(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | Non
 def compared(client: "MlflowClient", contest: Contest, best: str, present: "ModelVersion") -> tuple[bool, str]:
     """Whether the best model is better than the present champion of the data, and why.
 
-    A paired bootstrap of the validation rows (Efron 1979) decides, one-sided at 2.5 %, divided by the number of models that the best was
+    A paired bootstrap of the validation rows (Efron 1979) decides, one-sided at 2.5 %, divided by the number of trainings that the best was
     chosen from (Bonferroni): the best of many is a little better by luck.
     """
     who = f"{present.tags.get('model', 'the champion')} (version {present.version})"
-    ours, theirs = read_predictions(EVALUATIONS / best / "val.csv"), before(client, present)
+    ours, theirs = predictions(EVALUATIONS / best / "val.csv", contest.seeds[best]), before(client, present)
     if theirs is None or not ours["actual"].equals(theirs["actual"]):
         return True, f"{best} is champion: {who} has left no predictions of these validation rows to be compared with"
     measure = contest.measure
     terms = [measure.terms(table, contest.schema) for table in (ours, theirs)]
-    draws = -np.vectorize(measure.order)(measure.differences(*terms, RESAMPLES, SEED))
+    draws = -np.vectorize(measure.order)(measure.differences(*(one[None] for one in terms), RESAMPLES, SEED))
     gain = [measure.figure(one.sum(0)) for one in terms]
-    level = 0.025 / len(contest.figures)
+    level = 0.025 / contest.trainings
     low, high = np.quantile(draws, [level, 1 - level])
     how = (
         f"{measure.gain(float(gain[0] - gain[1]))} {measure.name} than {who}, the gain being {measure.gains(float(low), float(high))} "
-        f"({1 - 2 * level:.4g} interval, paired bootstrap of {len(ours):,} validation rows, best of {len(contest.figures)} models)"
+        f"({1 - 2 * level:.4g} interval, paired bootstrap of {len(ours):,} validation rows, best of {contest.trainings} trainings)"
     )
     return bool(low > 0), f"{best} is champion: {how}" if low > 0 else f"{who} stays champion: {best} is not shown to be better, {how}"
 
@@ -142,9 +150,15 @@ def before(client: "MlflowClient", present: "ModelVersion") -> Any:
 
     with TemporaryDirectory() as folder:
         try:
-            return read_predictions(Path(client.download_artifacts(str(present.run_id), "val.csv", folder)))
-        except (MlflowException, OSError):
+            return predictions(Path(client.download_artifacts(str(present.run_id), "val.csv", folder)), present.tags[SEED_TAG])
+        except (MlflowException, OSError, KeyError):
             return None
+
+
+def predictions(path: Path, seed: int | str) -> "pd.DataFrame":
+    """Those of one seed, by id."""
+    table = read_predictions(path)
+    return table[table["seed"] == str(seed)]
 
 
 def register(client: "MlflowClient", contest: Contest, model: str, run: str, tags: dict[str, str]) -> "ModelVersion":

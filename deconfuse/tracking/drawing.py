@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 EVALUATION_TAG = "deconfuse.evaluation"
+PARENT_TAG = "mlflow.parentRunId"
+"""By which MLflow's pages show a run below another one."""
 BIG = ".safetensors"
 PAGE = 1000
 """Runs that a store gives at a time."""
@@ -20,24 +23,26 @@ PAGE = 1000
 
 def draw(client: "MlflowClient", experiment_id: str, record: Record) -> Literal["written", "updated", "known"]:
     """Give a record its run, unless it has one; call it while no other process writes."""
-    runs = find(client, experiment_id, record.digest)
+    runs = find(client, experiment_id, record.digest, record.tags.get(PARENT_TAG))
     done = next((run for run in runs if run.info.status == "FINISHED"), None)
     if done is None:
         _write(client, experiment_id, record, begun(client, runs, record.started, record.curves))
         return "written"
     if record.evaluation in (None, done.data.tags.get(EVALUATION_TAG)):
         return "known"
-    _write_evaluation(client, done.info.run_id, record, max(record.ended, round(time.time() * 1000)))
+    _write_evaluation(client, experiment_id, done.info.run_id, record, max(record.ended, round(time.time() * 1000)))
     return "updated"
 
 
-def find(client: "MlflowClient", experiment_id: str, digest: str) -> list["Run"]:
-    """The runs of this digest; those that a user deleted do not count."""
-    return client.search_runs([experiment_id], filter_string=f"tags.`{DIGEST_TAG}` = '{digest}'")
+def find(client: "MlflowClient", experiment_id: str, digest: str, parent: str | None = None) -> list["Run"]:
+    """The runs of this digest below the run `parent` (None: below none); those that a user deleted do not count."""
+    runs = client.search_runs([experiment_id], filter_string=f"tags.`{DIGEST_TAG}` = '{digest}'")
+    return [run for run in runs if run.data.tags.get(PARENT_TAG) == parent]
 
 
 def drawn(client: "MlflowClient") -> dict[str, bool]:
-    """The digests of all runs that were ever finished in the store, and whether they were evaluated; deleted ones count."""
+    """The digests of all runs that were ever finished in the store, and whether they were evaluated; deleted ones count, seeds below a
+    model's run do not."""
     from mlflow.entities import ViewType
 
     experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ALL)]
@@ -47,7 +52,7 @@ def drawn(client: "MlflowClient") -> dict[str, bool]:
         wanted = "attributes.status = 'FINISHED'"
         page = client.search_runs(experiments, wanted, run_view_type=ViewType.ALL, max_results=PAGE, page_token=token)
         for tags in (run.data.tags for run in page):
-            if DIGEST_TAG in tags:
+            if DIGEST_TAG in tags and PARENT_TAG not in tags:
                 found[tags[DIGEST_TAG]] = EVALUATION_TAG in tags or found.get(tags[DIGEST_TAG], False)
         token = page.token
         if not token:
@@ -68,6 +73,8 @@ def begun(client: "MlflowClient", runs: list["Run"], started: int, points: Point
         }
         if run.info.start_time == started and history <= known:
             return run
+        for below in client.search_runs([run.info.experiment_id], filter_string=f"tags.`{PARENT_TAG}` = '{run.info.run_id}'"):
+            client.delete_run(below.info.run_id)
         client.delete_run(run.info.run_id)
     return None
 
@@ -85,7 +92,9 @@ def _write(client: "MlflowClient", experiment_id: str, record: Record, half: "Ru
     log_input(client, run_id, record.data)
     _put(client, run_id, record.files)
     if record.evaluation is not None:
-        _write_evaluation(client, run_id, record, record.ended)
+        _write_evaluation(client, experiment_id, run_id, record, record.ended)
+    else:
+        _draw_seeds(client, experiment_id, run_id, record)
     # last, since only a finished run counts as written
     client.set_terminated(run_id, end_time=record.ended)
 
@@ -99,12 +108,19 @@ def log_input(client: "MlflowClient", run_id: str, data: tuple[str, str, str]) -
     client.log_inputs(run_id, datasets=[DatasetInput(about, [InputTag("mlflow.data.context", "training")])])
 
 
-def _write_evaluation(client: "MlflowClient", run_id: str, record: Record, at: int) -> None:
+def _draw_seeds(client: "MlflowClient", experiment_id: str, run_id: str, record: Record) -> None:
+    """The runs below a model's."""
+    for seed in record.seeds:
+        draw(client, experiment_id, replace(seed, tags=seed.tags | {PARENT_TAG: run_id}))
+
+
+def _write_evaluation(client: "MlflowClient", experiment_id: str, run_id: str, record: Record, at: int) -> None:
     """Write what `evaluate` found; of two evaluations MLflow shows the one with the later time `at` (milliseconds)."""
     from mlflow.entities import Metric
 
     client.log_batch(run_id, metrics=[Metric(name, value, at, 0) for name, value in record.scores.items()])
     _put(client, run_id, record.evaluation_files)
+    _draw_seeds(client, experiment_id, run_id, record)
     client.set_tag(run_id, EVALUATION_TAG, record.evaluation)
 
 

@@ -15,7 +15,7 @@ from deconfuse.tracking.shown import as_yaml, flatten, leaves, legal, pretty, re
 MODELS = Path("data/models")
 EVALUATIONS = Path("reports/models")
 KIND_TAG = "deconfuse.kind"
-"""`model` of a model's run, `report` of a report's."""
+"""`model` of a model's run, `seed` of one of its several seeds', `report` of a report's."""
 DIGEST_TAG = "deconfuse.digest"
 Points = list[tuple[str, float, int, int]]
 """(metric, value, time in milliseconds, epoch)"""
@@ -25,7 +25,8 @@ Artifacts = dict[str, Path | str]
 
 @dataclass(frozen=True)
 class Record:
-    """One model's run. Times are milliseconds since 1970; `evaluation` is a digest, None where the model is not evaluated yet."""
+    """The run of a model, or of one of its several seeds. Times are milliseconds since 1970; `evaluation` is a digest, None where the
+    model is not evaluated yet."""
 
     name: str
     digest: str
@@ -38,11 +39,13 @@ class Record:
     figures: dict[str, float]
     """What training cost and made"""
     scores: dict[str, float]
-    """`val/...` and `test/...`, of the weights that were kept"""
+    """`val/...` and `test/...`, of the weights that were kept; of several seeds means and intervals."""
     files: Artifacts
     evaluation_files: Artifacts
     data: tuple[str, str, str]
     """Name, digest and source of the data set"""
+    seeds: list["Record"]
+    """The runs below this one, one a seed; none where the model has a single one."""
 
 
 def is_complete(model: str) -> bool:
@@ -62,28 +65,63 @@ def read(model: str, root: Path = Path()) -> Record:
         evaluation_files = _files(evaluated)
         if evaluation_files:
             evaluation_files |= confusion(evaluated / "test.csv", about["classes"])
-        return Record(
-            name=f"{model} ({experiment})" if (experiment := run["dvc"]["experiment"]) else model,
+        metrics = read_json(evaluated / "metrics.json") if evaluation_files else {}
+        name = f"{model} ({experiment})" if (experiment := run["dvc"]["experiment"]) else model
+        seeds = [str(seed) for seed in sorted(map(int, run["seeds"]))]
+        whole = Record(
+            name=name,
             digest=run["digest"],
             evaluation=_digest(evaluated) if evaluation_files else None,
             started=_milliseconds(run["started"]),
             ended=_milliseconds(run["ended"]),
             params=flatten(params),
             tags=tags(model, run, about),
-            curves=_curves(folder / "history.csv", run["epoch_ended"]),
-            figures={
-                "training/best_epoch": about["best_epoch"],
-                "training/parameters": about["parameters"],
-                "training/samples_per_second": run["samples_per_second"],
-                "training/train_seconds": run["train_seconds"],
-            },
-            scores=_scores(evaluated / "metrics.json") if evaluation_files else {},
+            curves=[],
+            figures=_figures(about, run),
+            scores=_scores(metrics),
             files={**_files(folder), "params.json": pretty(params), **_written(run)},
             evaluation_files=evaluation_files,
             data=data_set(run),
+            seeds=[],
         )
+        below = [_seed(whole, seed, params, run["seeds"][seed], about, metrics, folder / "history.csv") for seed in seeds]
+        if len(seeds) > 1:
+            return replace(whole, seeds=below, tags=whole.tags | {"seeds": ", ".join(seeds)})
+        tagged = whole.tags | {"seed": seeds[0]}
+        return replace(whole, tags=tagged, curves=below[0].curves, figures=below[0].figures)
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise UserError(f"{folder} or {evaluated} is not as the stages write it ({error!r}); remove both and run `dvc repro`") from None
+
+
+def _seed(whole: Record, seed: str, params: Any, own: dict[str, Any], about: dict[str, Any], metrics: dict[str, Any], path: Path) -> Record:
+    """What belongs to one seed of a model; its digest is that of a model of this seed alone."""
+    scores = metrics["seeds"][seed] if metrics else {}
+    tagged = {name: value for name, value in whole.tags.items() if name != "digest.params"}
+    return replace(
+        whole,
+        name=f"{whole.name}, seed {seed}",
+        digest=own["digest"],
+        evaluation=digest_json(scores) if scores else None,
+        started=_milliseconds(own["started"]),
+        ended=_milliseconds(own["ended"]),
+        params=flatten(params | {"train": params["train"] | {"seeds": [int(seed)]}}),
+        tags=tagged | {KIND_TAG: "seed", DIGEST_TAG: own["digest"], "seed": seed},
+        curves=_curves(path, seed, own["epoch_ended"]),
+        figures={"training/best_epoch": about["seeds"][seed]["best_epoch"]} | _figures(about, own),
+        scores=_scores(scores),
+        # the files are the model's
+        files={},
+        evaluation_files={},
+    )
+
+
+def _figures(about: dict[str, Any], times: dict[str, Any]) -> dict[str, float]:
+    """What training cost and made."""
+    return {
+        "training/parameters": about["parameters"],
+        "training/samples_per_second": times["samples_per_second"],
+        "training/train_seconds": times["train_seconds"],
+    }
 
 
 def locked(record: Record, lock: dict[str, Any] | None) -> Record:
@@ -100,14 +138,13 @@ def data_set(run: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def tags(model: str, run: dict[str, Any], about: dict[str, Any]) -> dict[str, str]:
-    """The run's tags; those of MLflow's own names fill the columns that its pages have for them."""
+    """What all runs of a model are tagged with; those of MLflow's own names fill the columns that its pages have for them."""
     known = {
         KIND_TAG: "model",
         DIGEST_TAG: run["digest"],
         "model": model,
         "modalities": "+".join(about["modalities"]),
         "fusion": about["fusion"],
-        "seed": run["seed"],
         "data.source": data_set(run)[0],
         **{f"digest.{part}": digest for part, digest in run["digests"].items()},
         **{f"git.{name}": value for name, value in run["git"].items()},
@@ -138,9 +175,9 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _curves(path: Path, epoch_ended: list[float]) -> Points:
+def _curves(path: Path, seed: str, epoch_ended: list[float]) -> Points:
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["seed"] == seed]
     return [point for row, ended in zip(rows, epoch_ended, strict=True) for point in points(row, ended)]
 
 
@@ -149,12 +186,11 @@ def points(row: dict[str, Any], ended: float) -> Points:
     return [
         ("/".join(map(legal, name.split("/"))), float(value), _milliseconds(ended), int(row["epoch"]))
         for name, value in row.items()
-        if name != "epoch" and value != ""
+        if name not in ("seed", "epoch") and value != ""
     ]
 
 
-def _scores(path: Path) -> dict[str, float]:
-    metrics = read_json(path)
+def _scores(metrics: dict[str, Any]) -> dict[str, float]:
     # MLflow draws the charts of one prefix before a slash together
     return {
         f"{split}/{legal(name)}": value

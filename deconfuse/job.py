@@ -1,0 +1,99 @@
+"""A model's training as params and data ask for it, before a seed is chosen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from deconfuse.augmenting import Augment
+from deconfuse.build import build
+from deconfuse.dataset import Dataset
+from deconfuse.errors import UserError
+from deconfuse.model import Model
+from deconfuse.optimisation import factor, l1, optimizer
+from deconfuse.params.models import Model as Entry
+from deconfuse.params.train import Train
+from deconfuse.precision import Precision, decide
+from deconfuse.reading.stored import Split, read
+from deconfuse.reading.streaming import Streamed
+from deconfuse.recipe import Recipe
+from deconfuse.reconstruction import squared_errors
+from deconfuse.tasks import Task
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the trainings of a model with each of its seeds have in common."""
+
+    name: str
+    entry: Entry
+    settings: Train
+    device: torch.device
+    schema: dict[str, Any]
+    specs: dict[str, dict[str, Any]]
+    task: Task
+    splits: dict[str, Dataset | Streamed]
+
+    @property
+    def key(self) -> str:
+        """Where params name the model."""
+        return f"models.{self.name}"
+
+    def begin(self, seed: int) -> tuple[Model, Recipe, Precision]:
+        """The model with its first weights, how it is trained, and in which precision it computes: the same for all seeds."""
+        torch.manual_seed(seed)
+        model = build(self.entry, self.specs, self.task.prior(self.schema), self.key).to(self.device)
+        found = decide(self.settings.precision, model, model.parts(), self.splits["train"].batch(slice(0, 8)), self.device)
+        model.bf16 = frozenset(found.bf16)
+        return model, self.recipe(seed, model), found
+
+    def recipe(self, seed: int, model: Model) -> Recipe:
+        """What the params and the task say about the training, as the loop takes it."""
+        settings, task, schema, label = self.settings, self.task, self.schema, self.splits["train"].label
+        is_changed = self.entry.augment or settings.mixup > 0
+        return Recipe(
+            seed=seed,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            optimizer=optimizer(settings.optimizer, model, settings.weight_decay, settings.momentum),
+            rate=lambda step, steps: settings.learning_rate * factor(settings.schedule, step, steps, settings.warmup),
+            loss=task.loss(schema, label if settings.class_weights == "balanced" else None, settings.label_smoothing),
+            plain=task.loss(schema, None, 0.0),
+            measure=task.measure,
+            score=task.score(schema),
+            patience=settings.patience,
+            modality_dropout=settings.modality_dropout,
+            augment=Augment(self.entry, settings.mixup, self.specs, lambda label: task.mixable(label, schema), self.key)
+            if is_changed
+            else None,
+            penalty=(lambda: settings.l1 * l1(model)) if settings.l1 > 0 else None,
+            reconstruction=settings.reconstruction,
+            errors=squared_errors if settings.reconstruction > 0 else None,
+            micro_batch=settings.micro_batch,
+            clip=settings.clip,
+            average=settings.ema,
+        )
+
+    def about(self, model: Model) -> dict[str, Any]:
+        """What model.json says of the model whatever its seed."""
+        return {
+            "name": self.name,
+            "modalities": list(self.entry.encoders),
+            "fusion": self.entry.fusion and self.entry.fusion.name,
+            "classes": self.schema["classes"],
+            "params": self.entry.model_dump(mode="json", exclude={"train"}),
+            "specs": self.specs,
+            "parameters": sum(value.numel() for value in model.parameters()),
+            "bf16": sorted(model.bf16),
+        }
+
+
+def usable(name: str, entry: Entry, known: list[str]) -> dict[str, Split]:
+    """The train and val rows that have any of the model's modalities."""
+    splits = {split: read(split, list(entry.encoders), known).usable() for split in ("train", "val")}
+    for split, data in splits.items():
+        if len(data) < 2:
+            raise UserError(
+                f"models.{name}: only {len(data)} rows of the {split} split have any of {', '.join(entry.encoders)}; it needs 2 or more"
+            )
+    return splits
