@@ -42,4 +42,4 @@ schema: $(READY)
 
 # versions and no addresses
 lock: $(READY)
-	uv pip compile --quiet --universal --no-header --no-annotate --extra pretrained --group dev pyproject.toml --output-file constraints.txt
+	uv pip compile --quiet --universal --no-header --no-annotate --extra pretrained --group dev --group benchmark pyproject.toml --output-file constraints.txt

@@ -12,11 +12,11 @@ from PIL import Image
 def make(folder: Path, scale: float) -> dict[str, tuple[str, list[Path]]]:
     """Title -> kind and files."""
     draw = default_rng(0)
-    photos = [photo(folder / f"{n}.jpg", draw) for n in range(round(200 * scale))]
-    icons = [icon(folder / f"{n}.png", draw) for n in range(round(2000 * scale))]
-    waves = [sound(folder / f"{n}.wav", draw) for n in range(round(400 * scale))]
-    flacs = [sound(folder / f"{n}.flac", draw) for n in range(round(400 * scale))]
-    clips = [clip(folder / f"{n}.mp4", draw) for n in range(round(40 * scale))]
+    photos = [photo(folder / f"{n}.jpg", draw) for n in range(max(1, round(200 * scale)))]
+    icons = [icon(folder / f"{n}.png", draw) for n in range(max(1, round(2000 * scale)))]
+    waves = [sound(folder / f"{n}.wav", draw) for n in range(max(1, round(400 * scale)))]
+    flacs = [sound(folder / f"{n}.flac", draw) for n in range(max(1, round(400 * scale)))]
+    clips = [clip(folder / f"{n}.mp4", draw) for n in range(max(1, round(40 * scale)))]
     return {
         "JPEG 640 x 480": ("image", photos),
         "PNG 32 x 32": ("image", icons),

@@ -6,18 +6,15 @@ Makes its own files in a temporary folder. All contenders run in one process aft
 slows all of them alike; prints a Markdown table of items a second (median, least and most over the rounds).
 """
 
-import argparse
 import os
-import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 from benchmarks import corpus, plain
+from benchmarks.measuring import arguments, head
 from deconfuse.manifest import Place, Row
 from deconfuse.params.preprocess import Audio, Image, Preprocess, Video
 from deconfuse.preparing.decoding import Sample, decoded
@@ -73,14 +70,9 @@ def show(title: str, count: int, rates: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Speed of decoding.")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default 5)")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the files (default 1.0)")
-    chosen = parser.parse_args()
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("pillow", "soundfile", "soxr", "av", "numpy"))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {libraries}, commit {commit or 'none'}")
-    print(f"n = {chosen.rounds} rounds\n\n| files | count | how | items/s (median) | min-max | x plain |\n|---|---|---|---|---|---|")
+    chosen = arguments(__doc__ or "", 5).parse_args()
+    head(chosen, ("pillow", "soundfile", "soxr", "av", "numpy"))
+    print("| files | count | how | items/s (median) | min-max | x plain |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for title, (kind, files) in corpus.make(Path(folder), chosen.scale).items():
             show(title, len(files), measure(kind, files, chosen.rounds))
