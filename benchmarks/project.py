@@ -58,7 +58,7 @@ def train(folder: Path, name: str, threads: int = 1, **variables: str) -> Cost:
 def result(folder: Path, name: str) -> dict[str, Any]:
     """`started`, `epoch_ended` (unix seconds) and `accuracy` on val (both one an epoch) of a model that was trained."""
     model = folder / "data/models" / name
-    record = json.loads((model / "run.json").read_text())
+    (record,) = json.loads((model / "run.json").read_text())["seeds"].values()
     with (model / "history.csv").open(newline="") as file:
         accuracy = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
     return {"started": record["started"], "epoch_ended": record["epoch_ended"], "accuracy": accuracy}
