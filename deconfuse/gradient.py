@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -54,7 +55,9 @@ def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> Learn
     present = hide(batch.present, recipe.modality_dropout)
     recipe.optimizer.zero_grad()
     # no piece of one sample, of which batch norm could learn nothing
-    learnt = backward(model, batch, present, recipe, max(1, min(state.pieces, len(batch.label) // 2)))
+    count = max(1, min(state.pieces, len(batch.label) // 2))
+    work = partial(backward, model, recipe, count)
+    learnt = work(batch, present) if recipe.recorder is None else recipe.recorder(work, batch, present, count)
     if state.epoch == 1 and state.step == 0:
         # before the penalty, whose gradient reaches every matrix, used or not
         every_parameter_learns(model)
@@ -63,7 +66,7 @@ def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> Learn
     return learnt
 
 
-def backward(model: nn.Module, batch: Any, present: dict[str, Bool[Tensor, " B"]], recipe: Recipe, count: int) -> Learnt:
+def backward(model: nn.Module, recipe: Recipe, count: int, batch: Any, present: dict[str, Bool[Tensor, " B"]]) -> Learnt:
     """Add the gradient of a batch, learnt in `count` pieces; `present` is what the model may see of it."""
     samples, losses, answered = len(batch.label), [], []
     for i in range(count):

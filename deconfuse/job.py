@@ -1,5 +1,6 @@
 """A model's training as params and data ask for it, before a seed is chosen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 
 from deconfuse.augmenting import Augment
 from deconfuse.build import build
+from deconfuse.compiling import compile_parts
 from deconfuse.dataset import Dataset
 from deconfuse.errors import UserError
 from deconfuse.model import Model
@@ -18,6 +20,7 @@ from deconfuse.reading.stored import Split, read
 from deconfuse.reading.streaming import Streamed
 from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import squared_errors
+from deconfuse.recording import Recorder, recorder
 from deconfuse.tasks import Task
 
 
@@ -39,15 +42,21 @@ class Job:
         """Where params name the model."""
         return f"models.{self.name}"
 
-    def begin(self, seed: int) -> tuple[Model, Recipe, Precision]:
-        """The model with its first weights, how it is trained, and in which precision it computes: the same for all seeds."""
+    def begin(self, seed: int, say: Callable[[str], None]) -> tuple[Model, Recipe, Precision]:
+        """The model with its first weights, how it is trained, and in which precision it computes: the same for all seeds.
+
+        `say` takes a line for the user, where something is not done as it was asked.
+        """
         torch.manual_seed(seed)
         model = build(self.entry, self.specs, self.task.prior(self.schema), self.key).to(self.device)
         found = decide(self.settings.precision, model, model.parts(), self.splits["train"].batch(slice(0, 8)), self.device)
         model.bf16 = frozenset(found.bf16)
-        return model, self.recipe(seed, model), found
+        if self.settings.compile:
+            compile_parts(model.parts(), say)
+        made = recorder(model, self.device, say) if self.settings.cuda_graph else None
+        return model, self.recipe(seed, model, made), found
 
-    def recipe(self, seed: int, model: Model) -> Recipe:
+    def recipe(self, seed: int, model: Model, made: Recorder | None) -> Recipe:
         """What the params and the task say about the training, as the loop takes it."""
         settings, task, schema, label = self.settings, self.task, self.schema, self.splits["train"].label
         is_changed = self.entry.augment or settings.mixup > 0
@@ -72,6 +81,7 @@ class Job:
             micro_batch=settings.micro_batch,
             clip=settings.clip,
             average=settings.ema,
+            recorder=made,
         )
 
     def about(self, model: Model) -> dict[str, Any]:

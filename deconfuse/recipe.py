@@ -45,3 +45,5 @@ class Recipe:
     """Largest norm of a step's whole gradient; a longer one is made shorter."""
     average: float = 0.0
     """Share of the past in the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
+    recorder: Callable[[Callable[[Any, dict[str, Tensor]], Any], Any, dict[str, Tensor], int], Any] | None = None
+    """Does a step's work on a batch, what may be seen of it and so many pieces, by a recording of it; None does it as it is written."""

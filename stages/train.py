@@ -72,7 +72,8 @@ def make(job: Job) -> None:
         remove(left)
     with whole(folder / SEEDS) as made, listening() as came:
         for seed in seeds:
-            model, plan, precision = job.begin(seed)
+            # what holds for all seeds is said once
+            model, plan, precision = job.begin(seed, partial(tell, job.name) if seed == seeds[0] else lambda text: None)
             # before the first step: what that imports is no part of the code's digest
             who = who or identity(job.entry, job.settings, job.schema, job.specs)
             run = who["seeds"][str(seed)]

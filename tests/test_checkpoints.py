@@ -15,6 +15,7 @@ from test_training import TRAIN, VAL, Net, recipe, same
 from torch import Tensor, nn
 
 from deconfuse.checkpoints import Checkpoints, alone
+from deconfuse.compiling import compile_parts
 from deconfuse.errors import UserError
 from deconfuse.files import DiskFullError, write_bytes
 from deconfuse.optimisation import factor, optimizer
@@ -46,8 +47,12 @@ def deep() -> Deep:
 def run(folder: Path, crash_after: int | None = None, seconds: float = 0.0, key: str = "k", **changes: Any) -> tuple[State, list[str]]:
     """Train from the last checkpoint in a folder; `crash_after` so many calls of `pause` the process ends."""
     model, said, calls = deep(), [], 0
+    if changes.pop("is_compiled", False):
+        # as a new process: what is compiled depends on nothing that came before
+        torch._dynamo.reset()
+        compile_parts({"layers": model.layers}, said.append)
     made = optimizer(changes.pop("name", "adamw"), model, 0.01, 0.9)
-    plan = recipe(model, epochs=3, batch_size=64, optimizer=made, modality_dropout=0.3, **changes)
+    plan = recipe(model, **{"epochs": 3, "batch_size": 64, "optimizer": made, "modality_dropout": 0.3} | changes)
     checkpoints = Checkpoints(folder, key, seconds, said.append)
 
     def pause(state: State) -> None:

@@ -24,6 +24,9 @@ from deconfuse.dataset import Dataset
 from deconfuse.params import check
 from deconfuse.params.models import Model as Entry
 from deconfuse.precision import decide, labour, pays
+from deconfuse.prediction import predict
+from deconfuse.reading.residence import place
+from deconfuse.reading.stored import read
 from deconfuse.trained import read_weights, untrained
 
 torch.set_num_threads(1)
@@ -212,8 +215,6 @@ def test_a_model_is_evaluated_in_the_precision_that_it_was_chosen_in(tmp_path: P
 
 def loss(model: Any) -> float:
     """On the val split of a small project."""
-    from deconfuse.dataset import read
-    from deconfuse.prediction import predict
-
-    data = read("val", list(MODEL_SPECS), sorted(MODEL_SPECS)).usable()
+    stored = read("val", list(MODEL_SPECS), sorted(MODEL_SPECS)).usable()
+    data = place({"val": stored}, CPU, None, print)["val"]
     return float(nn.functional.cross_entropy(predict(model, data), data.label))

@@ -69,6 +69,12 @@ class Train(Strict):
     """GiB of arrays that may lie in memory as a whole, a GPU's where the model is on one; what goes beyond, the largest first, is read
     from disk batch by batch, ahead of its use. null is half of what is free on a GPU, a quarter of it in main memory. The weights do
     not depend on it."""
+    compile: bool = False
+    """Let torch's compiler make code for the model's training, of all parts but recurrent ones; it takes half a minute and more to begin.
+    On a CPU it is rarely faster."""
+    cuda_graph: bool = False
+    """Record the kernels of a step once and replay them (CUDA graphs): small models are many times as fast on a GPU. Models with recurrent
+    layers are not recorded, nor is anything on a CPU; a line says so."""
     checkpoint: Annotated[float, Field(ge=0, le=1e6)] = 60.0
     """Seconds after which the next step's end saves all that an interrupted training needs to go on, in `data/checkpoints`; 0 saves every
     step. The weights do not depend on it, nor on an interruption."""
