@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from deconfuse.sharded import local
+
 
 class Average:
     """Follows a model's weights and statistics: average = share * average + (1 - share) * value, at every step.
@@ -23,7 +25,7 @@ class Average:
         now = {name: value.detach() for name, value in model.state_dict().items()}
         if not kept:
             kept.update({name: value.clone() for name, value in now.items()})
-        pairs = [(kept[name], value) for name, value in now.items()]
+        pairs = [(local(kept[name]), local(value)) for name, value in now.items()]
         self.smooth = [pair for pair in pairs if pair[0].is_floating_point()]
         self.whole = [pair for pair in pairs if not pair[0].is_floating_point()]
 

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from deconfuse.errors import UserError
 from deconfuse.files import DiskFullError, remove, write_bytes, write_text
 from deconfuse.guards import not_finite
+from deconfuse.sharded import placed, whole
 from deconfuse.state import State, snapshot
+from deconfuse.team import ALONE, Team
 
 ROOT = Path("data/checkpoints")
 KEPT = 2
@@ -55,10 +57,12 @@ class Checkpoints:
         key: digest of params, data and code: what was saved under another one is deleted.
         seconds: how old the last one may grow.
         say: takes a line for the user.
+        team: the processes that train; the one that leads reads and writes.
     """
 
-    def __init__(self, folder: Path, key: str, seconds: float, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, key: str, seconds: float, say: Callable[[str], None], team: Team = ALONE) -> None:
         self.folder, self.key, self.seconds, self.say = folder, key, seconds, say
+        self.team = team
         self.last: str | None = None
         """The place of the last good one, in words."""
         self.looked = time.monotonic()
@@ -66,18 +70,15 @@ class Checkpoints:
 
     def latest(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> State | None:
         """Put model and optimiser where the last good checkpoint saw them; None where there is none."""
-        for path in sorted(self.folder.glob("[0-9]*.json"), reverse=True):
-            about = self._about(path)
-            if about is None:
-                remove(path)
-                continue
-            self._tidy()
-            state = restored(about, load(path.with_suffix(".safetensors").read_bytes()), model, optimizer)
-            self.last = place(state)
-            self.say(f"going on {self.last}, from {path.with_suffix('')}")
-            return state
-        self._tidy()
-        return None
+        stem, about = json.loads(self.team.told(lambda: json.dumps(self._good()).encode()))
+        if about is None:
+            return None
+        path = self.folder / stem
+        tensors = load(self.team.told(path.with_suffix(".safetensors").read_bytes))
+        state = restored(about, tensors, model, optimizer, self.team.leads)
+        self.last = place(state)
+        self.say(f"going on {self.last}, from {path}")
+        return state
 
     def is_due(self) -> bool:
         return time.monotonic() - self.looked >= self.seconds
@@ -86,7 +87,10 @@ class Checkpoints:
         """Save, unless weights are no numbers; on a full disk the last ones stay as they are, and a line says so."""
         if not_finite(model):
             return
-        tensors = flat(model, optimizer, state)
+        tensors = flat(model, optimizer, state, self.team.leads)
+        if not self.team.leads:
+            self.looked, self.last = time.monotonic(), place(state)
+            return
         content = save(tensors)
         about = {one.name: getattr(state, one.name) for one in fields(state) if one.name not in TENSORS}
         about |= {"key": self.key, "saved": time.time(), "sha256": hashlib.sha256(content).hexdigest()}
@@ -102,6 +106,17 @@ class Checkpoints:
             self.is_full = True
             self._tidy()
         self.looked = time.monotonic()
+
+    def _good(self) -> tuple[str, dict[str, Any] | None]:
+        """Name and content of the last good one; what is none is deleted."""
+        for path in sorted(self.folder.glob("[0-9]*.json"), reverse=True):
+            about = self._about(path)
+            if about is not None:
+                self._tidy()
+                return path.stem, about
+            remove(path)
+        self._tidy()
+        return "", None
 
     def _about(self, path: Path) -> dict[str, Any] | None:
         """What a checkpoint says of itself; None where it belongs to another training, or is damaged, which a line then says."""
@@ -136,35 +151,33 @@ def digest(about: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def flat(model: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> dict[str, Tensor]:
+def flat(model: nn.Module, optimizer: torch.optim.Optimizer, state: State, keeps: bool) -> dict[str, Tensor]:
     """All tensors by one name each, on the CPU. The rate and its like are no part of them: the recipe sets them."""
     moments = {f"{i}/{name}": value for i, kept in optimizer.state_dict()["state"].items() for name, value in kept.items()}
-    parts = {"model": snapshot(model), "moments": moments} | {name: getattr(state, name) for name in TENSORS}
-    return {f"{part}/{name}": x.detach().cpu().contiguous() for part, named in parts.items() for name, x in named.items()}
+    parts = {"model": snapshot(model, keeps), "moments": moments} | {name: getattr(state, name) for name in TENSORS}
+    values = ((f"{part}/{name}", whole(x.detach())) for part, named in parts.items() for name, x in named.items())
+    return {name: value.cpu().contiguous() for name, value in values if keeps}
 
 
-def restored(about: dict[str, Any], tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
-    """The state; model and optimiser are set to what the tensors say."""
+def restored(about: dict[str, Any], tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, keeps: bool) -> State:
+    """The state, without its weights where another process keeps them; model and optimiser are set to what the tensors say."""
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("model", "moments", *TENSORS)}
     for name, value in tensors.items():
         part, rest = name.split("/", 1)
         parts[part][rest] = value
-    model.load_state_dict(parts["model"])
+    now = model.state_dict()
+    model.load_state_dict({name: placed(value, now[name]) for name, value in parts["model"].items()})
     parameters = [value for group in optimizer.param_groups for value in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in parts["moments"].items():
         i, rest = name.split("/")
         # in the parameter's own memory layout, as they were: in another one sums may round differently
         is_like = value.shape == parameters[int(i)].shape
-        moments.setdefault(int(i), {})[rest] = like(parameters[int(i)], value) if is_like else value
+        moments.setdefault(int(i), {})[rest] = placed(value, parameters[int(i)]) if is_like else value
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    now = model.state_dict()
-    parts["average"] = {name: like(now[name], value) for name, value in parts["average"].items()}
+    parts["average"] = {name: placed(value, now[name]) for name, value in parts["average"].items()}
+    if not keeps:
+        parts["weights"] = {}
     known = {one.name: about[one.name] for one in fields(State) if one.name not in TENSORS}
     known["pauses"] = [*known["pauses"], [about["saved"], time.time()]]
     return State(**known, **{name: parts[name] for name in TENSORS})
-
-
-def like(place: Tensor, value: Tensor) -> Tensor:
-    """A copy of the value, where and in the layout in which `place` is."""
-    return torch.empty_like(place, requires_grad=False).copy_(value)

@@ -36,13 +36,19 @@ def gradient(model: nn.Module, batch: Any, recipe: Recipe, state: State, say: Ca
             return attempt(model, batch, recipe, state)
         except torch.OutOfMemoryError as error:
             reason = str(error).splitlines()[0]
+            recipe.team.out_of_memory(error)
         # not in the handler: while it lasts, the error holds all that the failed attempt has put in memory
-        make_room(len(batch.label), state, reason, say)
+        make_room(len(batch.label), state, smallest(recipe), reason, say)
 
 
-def make_room(samples: int, state: State, reason: str, say: Callable[[str], None]) -> None:
-    """Cut batches into twice as many pieces. Raises TrainingError where one would be left with a single sample."""
-    if samples // (2 * state.pieces) < 2:
+def smallest(recipe: Recipe) -> int:
+    """Samples that a piece needs: two, since batch norm could learn nothing of one, and one for each process."""
+    return max(2, recipe.team.size)
+
+
+def make_room(samples: int, state: State, least: int, reason: str, say: Callable[[str], None]) -> None:
+    """Cut batches into twice as many pieces. Raises TrainingError where one would be left with fewer than `least` samples."""
+    if samples // (2 * state.pieces) < least:
         raise TrainingError(f"out of memory with {samples // state.pieces} samples at a time: {reason}")
     state.pieces *= 2
     torch.cuda.empty_cache()
@@ -51,16 +57,18 @@ def make_room(samples: int, state: State, reason: str, say: Callable[[str], None
 
 def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> Learnt:
     """The same, raising torch.OutOfMemoryError."""
-    sow(stream(recipe.seed, state.epoch, state.step), batch.label.device)
+    seed = stream(recipe.seed, state.epoch, state.step)
+    sow(seed, batch.label.device)
     present = hide(batch.present, recipe.modality_dropout)
+    recipe.team.draws_apart(seed)
     recipe.optimizer.zero_grad()
-    # no piece of one sample, of which batch norm could learn nothing
-    count = max(1, min(state.pieces, len(batch.label) // 2))
+    count = max(1, min(state.pieces, len(batch.label) // smallest(recipe)))
     work = partial(backward, model, recipe, count)
     learnt = work(batch, present) if recipe.recorder is None else recipe.recorder(work, batch, present, count)
     if state.epoch == 1 and state.step == 0:
         # before the penalty, whose gradient reaches every matrix, used or not
         every_parameter_learns(model)
+    recipe.team.add_gradients(model)
     if recipe.penalty is not None:
         recipe.penalty().backward()
     return learnt
@@ -71,12 +79,15 @@ def backward(model: nn.Module, recipe: Recipe, count: int, batch: Any, present: 
     samples, losses, answered = len(batch.label), [], []
     for i in range(count):
         rows = slice(samples * i // count, samples * (i + 1) // count)
-        piece = batch if count == 1 else batch.batch(rows)
-        logits, out = model(piece.inputs, piece.lengths, present if piece is batch else {name: x[rows] for name, x in present.items()})
-        loss = recipe.loss(logits, piece.label)
+        own = recipe.team.own(rows)
+        piece = batch if own == slice(0, samples) else batch.batch(own)
+        mine, out = model(piece.inputs, piece.lengths, present if piece is batch else {name: x[own] for name, x in present.items()})
+        number = rows.stop - rows.start
+        logits = recipe.team.joined(mine, slice(own.start - rows.start, own.stop - rows.start), number)
+        loss = recipe.loss(logits, batch.label[rows])
         # a hidden modality is still given back: its encoder has seen it
-        whole = loss if recipe.errors is None else loss + recipe.reconstruction * mean(recipe.errors(out, piece.present))
-        share = len(piece.label) / samples
+        whole = loss if recipe.errors is None else loss + recipe.reconstruction * mean(recipe.team.total(recipe.errors(out, piece.present)))
+        share = number / samples
         (whole if share == 1 else whole * share).backward()
         losses.append(loss.detach() if share == 1 else loss.detach() * share)
         answered.append(logits.detach())

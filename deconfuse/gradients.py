@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from deconfuse.sharded import whole
+
 
 def parts(model: nn.Module) -> list[str]:
     """The parts of a model that have parameters to learn: its children's names, of a ModuleDict those of its entries."""
@@ -24,7 +26,7 @@ def norms(model: nn.Module) -> Float[Tensor, " P"]:
     for name, weight in model.named_parameters():
         if weight.grad is not None:
             gradients[part(name)].append(weight.grad)
-    return torch.stack([nn.utils.get_total_norm(each) for each in gradients.values()])
+    return torch.stack([whole(nn.utils.get_total_norm(each)) for each in gradients.values()])
 
 
 def named(model: nn.Module, values: Float[Tensor, " P"]) -> dict[str, float]:

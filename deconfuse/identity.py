@@ -18,14 +18,16 @@ PACKAGE = Path(__file__).parent
 PARTS = ("augmentation", "encoders", "fusion")
 
 
-def identity(entry: Model, settings: Train, schema: dict[str, Any], specs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def identity(entry: Model, settings: Train, schema: dict[str, Any], specs: dict[str, dict[str, Any]], processes: int = 1) -> dict[str, Any]:
     """What makes this run this run: the params of all stages that led to it, and digests of params, data and code.
 
-    Each seed has a digest of its own: that of a run with this seed alone.
+    Each seed has a digest of its own: that of a run with this seed alone. Of `train.launch` only how many processes there are in all,
+    and what each holds: where they run makes no difference.
     """
+    launch = {"processes": processes} | ({"strategy": settings.launch.strategy} if processes > 1 else {})
     # neither how often a training is saved nor where its data lie makes it another one
     resolved = {
-        "train": settings.model_dump(mode="json", exclude={"checkpoint", "resident"}),
+        "train": settings.model_dump(mode="json", exclude={"checkpoint", "resident"}) | {"launch": launch},
         "model": entry.model_dump(mode="json", exclude={"train"}),
     }
     used = {f"deconfuse.encoders.{chosen.name}" for chosen in entry.encoders.values()}

@@ -22,6 +22,7 @@ from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import squared_errors
 from deconfuse.recording import Recorder, recorder
 from deconfuse.tasks import Task
+from deconfuse.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Job:
     specs: dict[str, dict[str, Any]]
     task: Task
     splits: dict[str, Dataset | Streamed]
+    team: Team = ALONE
+    """The processes that share every batch."""
 
     @property
     def key(self) -> str:
@@ -48,7 +51,8 @@ class Job:
         `say` takes a line for the user, where something is not done as it was asked.
         """
         torch.manual_seed(seed)
-        model = build(self.entry, self.specs, self.task.prior(self.schema), self.key).to(self.device)
+        model = build(self.entry, self.specs, self.task.prior(self.schema), self.key)
+        self.team.adopt(model, self.device)
         found = decide(self.settings.precision, model, model.parts(), self.splits["train"].batch(slice(0, 8)), self.device)
         model.bf16 = frozenset(found.bf16)
         if self.settings.compile:
@@ -82,6 +86,7 @@ class Job:
             clip=settings.clip,
             average=settings.ema,
             recorder=made,
+            team=self.team,
         )
 
     def about(self, model: Model) -> dict[str, Any]:

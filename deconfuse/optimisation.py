@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from deconfuse.optimisers import SGD, Adam, AdamW
+from deconfuse.sharded import is_sharded
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["cosine", "linear", "constant"]
@@ -28,7 +29,8 @@ def optimizer(name: Optimizer, model: nn.Module, weight_decay: float, momentum: 
     groups = [{"params": matrices(model), "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     filled = [group for group in groups if group["params"]]
     if name == "sgd":
-        return SGD(filled, momentum=momentum, fused=True)
+        # of this one torch has no fused form that knows sharded weights
+        return SGD(filled, momentum=momentum, fused=not any(is_sharded(value) for value in model.parameters()))
     return (Adam if name == "adam" else AdamW)(filled, fused=True)
 
 

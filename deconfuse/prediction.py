@@ -13,11 +13,12 @@ BATCH = 512
 @torch.inference_mode()
 def predict(model: nn.Module, data: Any) -> Float[Tensor, "N K"]:
     """Logits of every sample, in order."""
-    return torch.cat([logits for _, logits, _ in answers(model, data)])
+    return torch.cat([logits for _, logits, _ in answers(model, data, slice(0, len(data)))])
 
 
-def answers(model: nn.Module, data: Any) -> Iterator[tuple[Any, Float[Tensor, "B K"], Any]]:
-    """Batch after batch of all samples, in order, with the logits and the `out` that the model gives for it."""
+def answers(model: nn.Module, data: Any, rows: slice) -> Iterator[tuple[Any, Float[Tensor, "B K"], Any]]:
+    """Batch after batch of the samples in `rows`, in order, with the logits and the `out` that the model gives for it."""
     model.eval()
-    for batch in data.batches([slice(start, start + BATCH) for start in range(0, len(data), BATCH)]):
+    starts = range(rows.start, rows.stop, BATCH)
+    for batch in data.batches([slice(start, min(start + BATCH, rows.stop)) for start in starts]):
         yield batch, *model(batch.inputs, batch.lengths, batch.present)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deconfuse.team import ALONE, Team
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -43,6 +45,8 @@ class Recipe:
     """Samples that go through the model at a time; a batch of more is learnt in pieces, whose gradients are added."""
     clip: float | None = None
     """Largest norm of a step's whole gradient; a longer one is made shorter."""
+    team: Team = ALONE
+    """The processes that share every batch."""
     average: float = 0.0
     """Share of the past in the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
     recorder: Callable[[Callable[[Any, dict[str, Tensor]], Any], Any, dict[str, Tensor], int], Any] | None = None

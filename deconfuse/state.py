@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from deconfuse.sharded import whole
+
 Row = dict[str, int | float]
 
 
@@ -42,17 +44,18 @@ class State:
     seconds: float = 0.0
     """What the epochs that are done took, pauses left out."""
 
-    def close(self, row: Row, loss: float, model: nn.Module) -> None:
-        """Take in an epoch that is done, and go to the start of the next."""
+    def close(self, row: Row, loss: float, model: nn.Module, keeps: bool = True) -> None:
+        """Take in an epoch that is done, and go to the start of the next; of several processes only one keeps the weights."""
         self.rows.append(row)
         self.ended.append(time.time())
         self.seconds = self.ended[-1] - self.started - sum(on - off for off, on in self.pauses)
         if loss < self.best:
-            self.best, self.best_epoch, self.weights = loss, self.epoch, snapshot(model)
+            self.best, self.best_epoch, self.weights = loss, self.epoch, snapshot(model, keeps)
         self.epoch, self.step = self.epoch + 1, 0
         self.sums = {name: torch.zeros(()) for name in self.sums}
 
 
-def snapshot(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights on the CPU, in the one memory layout that files know."""
-    return {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
+def snapshot(model: nn.Module, keeps: bool = True) -> dict[str, Tensor]:
+    """A copy of the weights on the CPU, in the one memory layout that files know; nothing where the process only helps to gather it."""
+    values = ((name, whole(value.detach())) for name, value in model.state_dict().items())
+    return {name: value.cpu().clone(memory_format=torch.contiguous_format) for name, value in values if keeps}

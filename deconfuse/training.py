@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deconfuse.average import Average
 from deconfuse.draws import order, stream
@@ -20,6 +20,7 @@ from deconfuse.gradients import named, norms
 from deconfuse.guards import TrainingError, Watch, every_parameter_is_optimised, losses_are_finite
 from deconfuse.prediction import answers
 from deconfuse.recipe import Recipe
+from deconfuse.sharded import whole
 from deconfuse.state import Row, State
 
 Log = Callable[[Row], None]
@@ -64,9 +65,9 @@ def fit(
             row |= assess(model, val, recipe)
             losses_are_finite(row)
             log(row)
-            state.close(row, row["val_loss"] + recipe.reconstruction * row.get("val_reconstruction", 0.0), model)
+            state.close(row, row["val_loss"] + recipe.reconstruction * row.get("val_reconstruction", 0.0), model, recipe.team.leads)
         pause(state)
-    if not state.weights:
+    if state.best_epoch == 0:
         raise TrainingError("there was no epoch to train")
     return state
 
@@ -99,7 +100,7 @@ def learn(
         if step == steps - 1:
             # once an epoch: at every step it would cost up to a tenth of a small model's
             state.sums["gradient"] = norms(model)
-        norm = None if recipe.clip is None else nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        norm = None if recipe.clip is None else whole(nn.utils.clip_grad_norm_(model.parameters(), recipe.clip))
         watch(epoch, step, parts[step], loss, norm)
         recipe.optimizer.step()
         if average is not None:
@@ -131,11 +132,22 @@ def altered(batch: Any, recipe: Recipe, epoch: int, step: int) -> Any:
 def assess(model: nn.Module, data: Any, recipe: Recipe) -> Row:
     """A model on the val split: val_loss (plain) and val_<measure>, means of a sample; val_reconstruction where the recipe has one."""
     pieces, errors = [], torch.zeros(2)
-    for batch, logits, out in answers(model, data):
-        pieces.append(logits)
+    rows, others = recipe.team.share(len(data))
+    for batch, logits, out in answers(model, data, rows):
         if recipe.errors is not None:
-            errors = errors + recipe.errors(out, batch.present).cpu()
-    logits = torch.cat(pieces)
+            errors = errors + recipe.errors(out, without(others - sum(map(len, pieces)), batch.present)).cpu()
+        pieces.append(logits)
+    logits = recipe.team.joined(torch.cat(pieces)[others:], slice(rows.start + others, rows.stop), len(data))
+    errors = recipe.team.total(errors)
     label = data.label.to(logits.device)
     row = {"val_loss": float(recipe.plain(logits, label)), f"val_{recipe.measure}": float(recipe.score(logits, label).double().mean())}
     return row if recipe.errors is None else row | {"val_reconstruction": float(mean(errors))}
+
+
+def without(first: int, present: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What is present, but for so many of the first samples, which are counted elsewhere."""
+    return (
+        present
+        if first <= 0
+        else {name: there & (torch.arange(len(there), device=there.device) >= first) for name, there in present.items()}
+    )

@@ -8,7 +8,9 @@ goes on from `data/checkpoints/MODEL/SEED/`, to the same bytes; a seed that is d
 """
 
 import json
+import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 
@@ -31,6 +33,7 @@ from deconfuse.model import Model
 from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
+from deconfuse.places import is_one_of_several, leads, processes, take_gpu
 from deconfuse.progress import progress
 from deconfuse.reading.residence import place as placed
 from deconfuse.reading.stored import EMBEDDED, PREPARED
@@ -39,6 +42,7 @@ from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.state import State
 from deconfuse.tasks import Task
+from deconfuse.team import ALONE, Team
 from deconfuse.trained import MODELS, SEEDS, write_history, write_weights
 from deconfuse.training import fit
 
@@ -46,63 +50,104 @@ SHOWN = 20
 
 
 def main(name: str) -> None:
-    with alone(name):
-        make(prepared(name))
+    """Train the model in as many processes as params say."""
+    if is_one_of_several():
+        take_part(name)
+        return
+    settings = params(name)[1]
+    number = processes(settings.launch, settings.device)
+    if number * settings.launch.machines == 1:
+        with alone(name):
+            make(prepared(name, ALONE, prepare(settings.device, settings.threads, settings.precision)))
+    else:
+        if settings.compile or settings.cuda_graph:
+            raise UserError(
+                f"models.{name}: what several processes train is neither compiled nor recorded; set train.compile and "
+                "train.cuda_graph to false, or train.launch.processes to 1"
+            )
+        # late, as is all that one process does without
+        from deconfuse.launching import run
+
+        run("stages.train", [name], settings.launch, number, f"models.{name}")
 
 
-def prepared(name: str) -> Job:
-    """Read params and data. Raises UserError."""
+def take_part(name: str) -> None:
+    """Train the model as one of several processes; the one that leads writes its folder."""
+    from deconfuse.distributed import gathered
+    from deconfuse.ending import reported
+
+    with reported(leads()), alone(name) if leads() else nullcontext():
+        settings = params(name)[1]
+        take_gpu(settings.device)
+        device = prepare(settings.device, settings.threads, settings.precision)
+        with gathered(device, settings.launch.strategy, settings.launch.timeout) as team:
+            make(prepared(name, team, device))
+
+
+def params(name: str) -> tuple[Entry, Train]:
+    """The model's entry, and the settings that it is trained with. Raises UserError."""
     entry: Entry = read_params(f"models.{name}", Entry)
-    settings = entry.training(read_params("train", Train))
+    return entry, entry.training(read_params("train", Train))
+
+
+def prepared(name: str, team: Team, device: torch.device) -> Job:
+    """Read params and data. Raises UserError."""
+    entry, settings = params(name)
     check_reconstruction(entry, settings.reconstruction, f"models.{name}")
-    device = prepare(settings.device, settings.threads, settings.precision)
     schema = read_json(PREPARED / "schema.json")
     specs = {modality: read_json(EMBEDDED / "spec" / f"{modality}.json") for modality in entry.encoders}
     task: Task = part("tasks", schema["task"])()
-    splits = placed(usable(name, entry, sorted(schema["modalities"])), device, settings.resident, partial(tell, name))
-    return Job(name, entry, settings, device, schema, specs, task, splits)
+    splits = placed(usable(name, entry, sorted(schema["modalities"])), device, settings.resident, partial(tell, team, name), team.here)
+    return Job(name, entry, settings, device, schema, specs, task, splits, team)
 
 
 def make(job: Job) -> None:
     """Train the model with each seed, and write its folder."""
-    folder, seeds = MODELS / job.name, job.settings.seeds
+    folder, seeds, team = MODELS / job.name, job.settings.seeds, job.team
     who, about, rows = {}, {}, []
-    for left in folder.glob(".*.tmp"):
+    for left in folder.glob(".*.tmp") if team.leads else []:
         # half a file, by a process that was killed
         remove(left)
-    with whole(folder / SEEDS) as made, listening() as came:
+    with whole(folder / SEEDS) if team.leads else nullcontext(folder) as made, listening() as came:
         for seed in seeds:
             # what holds for all seeds is said once
-            model, plan, precision = job.begin(seed, partial(tell, job.name) if seed == seeds[0] else lambda text: None)
+            model, plan, precision = job.begin(seed, partial(tell, team, job.name) if seed == seeds[0] else lambda text: None)
             # before the first step: what that imports is no part of the code's digest
-            who = who or identity(job.entry, job.settings, job.schema, job.specs)
+            who = who or identity(job.entry, job.settings, job.schema, job.specs, team.size)
             run = who["seeds"][str(seed)]
             label = job.name if len(seeds) == 1 else f"{job.name}, seed {seed}"
             if seed == seeds[0] and job.settings.precision == "auto" and precision.bf16:
-                tell(job.name, str(precision))
+                tell(team, job.name, str(precision))
             # on another processor the decision may be another one
             key = " ".join([run["digest"], *precision.bf16])
-            checkpoints = Checkpoints(CHECKPOINTS / job.name / str(seed), key, job.settings.checkpoint, partial(tell, label))
+            team.are_alike(key)
+            saved = CHECKPOINTS / job.name / str(seed)
+            checkpoints = Checkpoints(saved, key, job.settings.checkpoint, partial(tell, team, label), team)
             state = train(label, model, job.splits, plan, checkpoints, came)
-            if seed != seeds[-1] and checkpoints.last != place(state):
+            if seed != seeds[-1] and team.agreed(checkpoints.last != place(state))[0]:
                 # so that it need not be trained again where a later seed is interrupted
                 checkpoints.save(model, plan.optimizer, state)
+            if not team.leads:
+                continue
             about[str(seed)] = summary(state) | {"sha256": write_weights(made, seed, state.weights)}
             run |= timing(state, len(job.splits["train"]))
             rows += [{"seed": seed, **row} for row in state.rows]
+        if not team.leads:
+            return
         # its presence says that the model is complete: gone before another one takes its place, written last
         remove(folder / "run.json")
     write_json(folder / "model.json", job.about(model) | {"seeds": about, "best_seed": best(about)})
     write_history(folder / "history.csv", rows)
     decided = {"asked": job.settings.precision} | asdict(precision)
-    record = {"environment": environment(job.device), "precision": decided, "git": git(), "dvc": dvc()}
+    record = {"environment": environment(job.device) | {"processes": team.size}, "precision": decided, "git": git(), "dvc": dvc()}
     write_json(folder / "run.json", who | total(list(who["seeds"].values())) | record)
     remove(CHECKPOINTS / job.name)
 
 
-def tell(name: str, text: str) -> None:
-    """A line for the user; on a terminal it stands above the bar."""
-    tqdm.write(f"train {name}: {text}", file=sys.stderr)
+def tell(team: Team, name: str, text: str) -> None:
+    """A line for the user, from the process that leads; on a terminal it stands above the bar."""
+    if team.leads:
+        tqdm.write(f"train {name}: {text}", file=sys.stderr)
 
 
 def train(
@@ -113,7 +158,7 @@ def train(
     Raises Stopped on a signal, UserError.
     """
     state = checkpoints.latest(model, plan.optimizer)
-    with progress(range(plan.epochs), f"train {label}", unit="epoch") as bar:
+    with progress(range(plan.epochs), f"train {label}", unit="epoch", hidden=not plan.team.leads) as bar:
         bar.update(0 if state is None else len(state.rows))
 
         def log(row: dict[str, float]) -> None:
@@ -121,14 +166,17 @@ def train(
             bar.update()
 
         def pause(state: State) -> None:
-            if came or checkpoints.is_due():
+            if plan.team.is_orphan():
+                came.append(signal.SIGTERM)
+            number, is_due = plan.team.agreed(came[0] if came else 0, checkpoints.is_due())
+            if number or is_due:
                 checkpoints.save(model, plan.optimizer, state)
-            if came:
+            if number:
                 going_on = f"goes on {checkpoints.last}" if checkpoints.last else "begins it anew"
-                raise Stopped(came[0], f"train {label}: stopped {place(state)}; `dvc repro` {going_on}")
+                raise Stopped(number, f"train {label}: stopped {place(state)}; `dvc repro` {going_on}")
 
         try:
-            return fit(model, splits["train"], splits["val"], plan, log, state, pause, partial(tell, label))
+            return fit(model, splits["train"], splits["val"], plan, log, state, pause, partial(tell, plan.team, label))
         except TrainingError as reason:
             raise UserError(f"models.{label}: {reason}{seen(list(model.modalities), reason.rows)}{good(checkpoints)}") from None
 

@@ -40,7 +40,7 @@ class Model(Strict):
 
     def training(self, common: Train) -> Train:
         """The settings that this model is trained with: the common ones, and its own over them."""
-        return common.model_copy(update=self.train.model_dump(exclude_unset=True))
+        return common.model_copy(update={name: getattr(self.train, name) for name in self.train.model_fields_set})
 
     @model_validator(mode="after")
     def fusion_fits(self) -> Self:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from deconfuse.params.launch import Launch
 from deconfuse.params.strict import Strict
 
 
@@ -80,6 +81,8 @@ class Train(Strict):
     step. The weights do not depend on it, nor on an interruption."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """CPU threads; results are the same bytes only for the same number."""
+    launch: Launch = Launch()
+    """Several processes, GPUs and machines for one model."""
 
     @field_validator("seeds")
     @classmethod

@@ -20,7 +20,7 @@ CHUNK = 32 * 2**20
 
 
 def place(
-    splits: dict[str, Split], device: torch.device, allowed: float | None, say: Callable[[str], None]
+    splits: dict[str, Split], device: torch.device, allowed: float | None, say: Callable[[str], None], sharers: int = 1
 ) -> dict[str, Dataset | Streamed]:
     """Splits as a model on `device` reads them.
 
@@ -29,8 +29,9 @@ def place(
         device: the model's.
         allowed: GiB of inputs that may lie in its memory; None is a share of what is free there. The smallest arrays come first.
         say: takes a line where something stays on disk.
+        sharers: processes of this training on this machine, each with its own copy.
     """
-    room = free(device) if allowed is None else int(allowed * GIB)
+    room = free(device) // (1 if device.type == "cuda" else sharers) if allowed is None else int(allowed * GIB)
     found = sorted((stored.nbytes, split, name) for split, data in splits.items() for name, stored in data.arrays.items())
     total, on_disk = 0, set()
     for nbytes, split, name in found:
