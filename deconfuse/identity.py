@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from deconfuse.files import digest_data, digest_json
+from deconfuse.params import load
 from deconfuse.params.models import Model
 from deconfuse.params.train import Train
 
@@ -69,11 +71,19 @@ def shared(name: str) -> bool:
     return len(steps) < 3 or steps[1] not in PARTS or steps[2].startswith("_")
 
 
+def circumstances(device: torch.device, processes: int) -> dict[str, Any]:
+    """Where and how it is run, for the record: machine, versions, git, DVC, and params.yaml as it is written."""
+    return {"environment": environment(device) | {"processes": processes}, "git": git(), "dvc": dvc(), "written": load()}
+
+
 def environment(device: torch.device) -> dict[str, str | int]:
     """Versions and machine, for the record."""
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "host": platform.node(),
+        "cores": os.cpu_count() or 1,
         "platform": platform.platform(),
         "processor": processor(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

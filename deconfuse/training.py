@@ -99,7 +99,7 @@ def learn(
         loss, logits = gradient(model, altered(batch, recipe, epoch, step), recipe, state, say)
         if step == steps - 1:
             # once an epoch: at every step it would cost up to a tenth of a small model's
-            state.sums["gradient"] = norms(model)
+            state.sums["gradient"] = whole(norms(model))
         norm = None if recipe.clip is None else whole(nn.utils.clip_grad_norm_(model.parameters(), recipe.clip))
         watch(epoch, step, parts[step], loss, norm)
         recipe.optimizer.step()

@@ -13,6 +13,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +27,9 @@ from deconfuse.device import prepare
 from deconfuse.errors import Stopped, UserError, command, listening
 from deconfuse.files import read_json, remove, whole, write_json
 from deconfuse.guards import TrainingError
-from deconfuse.identity import dvc, environment, git, identity
+from deconfuse.identity import circumstances, identity
 from deconfuse.job import Job, usable
+from deconfuse.journal import Journal
 from deconfuse.lookup import part
 from deconfuse.model import Model
 from deconfuse.params import read as read_params
@@ -57,8 +59,8 @@ def main(name: str) -> None:
     settings = params(name)[1]
     number = processes(settings.launch, settings.device)
     if number * settings.launch.machines == 1:
-        with alone(name):
-            make(prepared(name, ALONE, prepare(settings.device, settings.threads, settings.precision)))
+        with alone(name), Journal(name) as journal:
+            make(prepared(name, ALONE, prepare(settings.device, settings.threads, settings.precision)), journal)
     else:
         if settings.compile or settings.cuda_graph:
             raise UserError(
@@ -76,12 +78,12 @@ def take_part(name: str) -> None:
     from deconfuse.distributed import gathered
     from deconfuse.ending import reported
 
-    with reported(leads()), alone(name) if leads() else nullcontext():
+    with reported(leads()), alone(name) if leads() else nullcontext(), Journal(name) as journal:
         settings = params(name)[1]
         take_gpu(settings.device)
         device = prepare(settings.device, settings.threads, settings.precision)
         with gathered(device, settings.launch.strategy, settings.launch.timeout) as team:
-            make(prepared(name, team, device))
+            make(prepared(name, team, device), journal)
 
 
 def params(name: str) -> tuple[Entry, Train]:
@@ -101,10 +103,11 @@ def prepared(name: str, team: Team, device: torch.device) -> Job:
     return Job(name, entry, settings, device, schema, specs, task, splits, team)
 
 
-def make(job: Job) -> None:
+def make(job: Job, journal: Journal) -> None:
     """Train the model with each seed, and write its folder."""
     folder, seeds, team = MODELS / job.name, job.settings.seeds, job.team
-    who, about, rows = {}, {}, []
+    who: dict[str, Any] = {}
+    about, rows = {}, []
     for left in folder.glob(".*.tmp") if team.leads else []:
         # half a file, by a process that was killed
         remove(left)
@@ -112,8 +115,12 @@ def make(job: Job) -> None:
         for seed in seeds:
             # what holds for all seeds is said once
             model, plan, precision = job.begin(seed, partial(tell, team, job.name) if seed == seeds[0] else lambda text: None)
-            # before the first step: what that imports is no part of the code's digest
-            who = who or identity(job.entry, job.settings, job.schema, job.specs, team.size)
+            if not who:
+                # before the first step: what that imports is no part of the code's digest
+                who = {**identity(job.entry, job.settings, job.schema, job.specs, team.size), **circumstances(job.device, team.size)}
+                who |= {"precision": {"asked": job.settings.precision} | asdict(precision)}
+                if team.leads:
+                    journal.begin(who | {"model": job.about(model)})
             run = who["seeds"][str(seed)]
             label = job.name if len(seeds) == 1 else f"{job.name}, seed {seed}"
             if seed == seeds[0] and job.settings.precision == "auto" and precision.bf16:
@@ -123,7 +130,7 @@ def make(job: Job) -> None:
             team.are_alike(key)
             saved = CHECKPOINTS / job.name / str(seed)
             checkpoints = Checkpoints(saved, key, job.settings.checkpoint, partial(tell, team, label), team)
-            state = train(label, model, job.splits, plan, checkpoints, came)
+            state = train(label, model, job.splits, plan, checkpoints, came, journal)
             if seed != seeds[-1] and team.agreed(checkpoints.last != place(state))[0]:
                 # so that it need not be trained again where a later seed is interrupted
                 checkpoints.save(model, plan.optimizer, state)
@@ -138,9 +145,7 @@ def make(job: Job) -> None:
         remove(folder / "run.json")
     write_json(folder / "model.json", job.about(model) | {"seeds": about, "best_seed": best(about)})
     write_history(folder / "history.csv", rows)
-    decided = {"asked": job.settings.precision} | asdict(precision)
-    record = {"environment": environment(job.device) | {"processes": team.size}, "precision": decided, "git": git(), "dvc": dvc()}
-    write_json(folder / "run.json", who | total(list(who["seeds"].values())) | record)
+    write_json(folder / "run.json", who | total(list(who["seeds"].values())) | {"system": journal.looks()})
     remove(CHECKPOINTS / job.name)
 
 
@@ -151,7 +156,13 @@ def tell(team: Team, name: str, text: str) -> None:
 
 
 def train(
-    label: str, model: Model, splits: dict[str, Dataset | Streamed], plan: Recipe, checkpoints: Checkpoints, came: list[int]
+    label: str,
+    model: Model,
+    splits: dict[str, Dataset | Streamed],
+    plan: Recipe,
+    checkpoints: Checkpoints,
+    came: list[int],
+    journal: Journal,
 ) -> State:
     """Fit the model, from the last good checkpoint where there is one; `came` gets the number of a signal.
 
@@ -166,6 +177,7 @@ def train(
             bar.update()
 
         def pause(state: State) -> None:
+            journal.follow(plan.seed, state)
             if plan.team.is_orphan():
                 came.append(signal.SIGTERM)
             number, is_due = plan.team.agreed(came[0] if came else 0, checkpoints.is_due())

@@ -73,7 +73,8 @@ def build(root: Path, samples: int = 65, **settings: Any) -> None:
     models = {name: entry | {"width": 8} for name, entry in MODELS.items()}
     train = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01} | settings
     with (root / "params.yaml").open("w") as file:
-        YAML().dump({"train": train, "models": models}, file)
+        # a run in MLflow would cost more than these trainings do
+        YAML().dump({"train": train, "models": models, "tracking": {"live": None}}, file)
 
 
 def values(spec: dict[str, Any], label: np.ndarray, draw: np.random.Generator) -> np.ndarray:

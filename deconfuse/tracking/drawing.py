@@ -28,9 +28,11 @@ def draw(client: "MlflowClient", experiment_id: str, record: Record) -> Literal[
     if done is None:
         _write(client, experiment_id, record, begun(client, runs, record.started, record.curves))
         return "written"
-    if record.evaluation in (None, done.data.tags.get(EVALUATION_TAG)):
+    known = done.data.tags.get(EVALUATION_TAG)
+    if record.evaluation in (None, known):
         return "known"
-    _write_evaluation(client, experiment_id, done.info.run_id, record, max(record.ended, round(time.time() * 1000)))
+    at = record.ended if known is None else max(record.ended, round(time.time() * 1000))
+    _write_evaluation(client, experiment_id, done.info.run_id, record, at)
     return "updated"
 
 
@@ -79,17 +81,27 @@ def begun(client: "MlflowClient", runs: list["Run"], started: int, points: Point
     return None
 
 
-def _write(client: "MlflowClient", experiment_id: str, record: Record, half: "Run | None") -> None:
-    """Write a run, or the rest of one that was broken off or drawn live."""
-    from mlflow.entities import Metric, Param, RunTag
+def begin(client: "MlflowClient", experiment_id: str, record: Record, half: "Run | None") -> str:
+    """What is known of a run from its first moment on: the run itself, or the one that was begun; params, tags, data set. Its id."""
+    from mlflow.entities import Param, RunTag
 
     run = half or client.create_run(experiment_id, start_time=record.started, tags=record.tags, run_name=record.name)
     run_id = run.info.run_id
-    metrics = [Metric(name, value, at, epoch) for name, value, at, epoch in record.curves]
-    metrics += [Metric(name, value, record.ended, 0) for name, value in record.figures.items()]
+    if run.info.status != "RUNNING":
+        client.update_run(run_id, status="RUNNING")
     params = [Param(name, value) for name, value in record.params.items()]
-    client.log_batch(run_id, metrics=metrics, params=params, tags=[RunTag(name, value) for name, value in record.tags.items()])
+    client.log_batch(run_id, params=params, tags=[RunTag(name, value) for name, value in record.tags.items()])
     log_input(client, run_id, record.data)
+    return run_id
+
+
+def _write(client: "MlflowClient", experiment_id: str, record: Record, half: "Run | None") -> None:
+    """Write a run, or the rest of one that was broken off or drawn live."""
+    from mlflow.entities import Metric
+
+    run_id = begin(client, experiment_id, record, half)
+    metrics = [Metric(name, value, at, epoch) for name, value, at, epoch in record.curves]
+    client.log_batch(run_id, metrics=metrics + [Metric(name, value, record.ended, 0) for name, value in record.figures.items()])
     _put(client, run_id, record.files)
     if record.evaluation is not None:
         _write_evaluation(client, experiment_id, run_id, record, record.ended)
@@ -110,7 +122,7 @@ def log_input(client: "MlflowClient", run_id: str, data: tuple[str, str, str]) -
 
 def _draw_seeds(client: "MlflowClient", experiment_id: str, run_id: str, record: Record) -> None:
     """The runs below a model's."""
-    for seed in record.seeds:
+    for seed in record.seeds.values():
         draw(client, experiment_id, replace(seed, tags=seed.tags | {PARENT_TAG: run_id}))
 
 

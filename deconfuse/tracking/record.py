@@ -44,7 +44,7 @@ class Record:
     evaluation_files: Artifacts
     data: tuple[str, str, str]
     """Name, digest and source of the data set"""
-    seeds: list["Record"]
+    seeds: dict[str, "Record"]
     """The runs below this one, one a seed; none where the model has a single one."""
 
 
@@ -61,57 +61,80 @@ def read(model: str, root: Path = Path()) -> Record:
     folder, evaluated = root / MODELS / model, root / EVALUATIONS / model
     try:
         run, about = read_json(folder / "run.json"), read_json(folder / "model.json")
-        params = redact(run["params"])
         evaluation_files = _files(evaluated)
         if evaluation_files:
             evaluation_files |= confusion(evaluated / "test.csv", about["classes"])
         metrics = read_json(evaluated / "metrics.json") if evaluation_files else {}
-        name = f"{model} ({experiment})" if (experiment := run["dvc"]["experiment"]) else model
-        seeds = [str(seed) for seed in sorted(map(int, run["seeds"]))]
-        whole = Record(
-            name=name,
-            digest=run["digest"],
+        whole = replace(
+            outline(run, about),
             evaluation=_digest(evaluated) if evaluation_files else None,
-            started=_milliseconds(run["started"]),
-            ended=_milliseconds(run["ended"]),
-            params=flatten(params),
-            tags=tags(model, run, about),
-            curves=[],
+            started=milliseconds(run["started"]),
+            ended=milliseconds(run["ended"]),
+            curves=system(run.get("system", [])),
             figures=_figures(about, run),
             scores=_scores(metrics),
-            files={**_files(folder), "params.json": pretty(params), **_written(run)},
+            files={**_files(folder), "params.json": pretty(redact(run["params"])), **_written(run)},
             evaluation_files=evaluation_files,
-            data=data_set(run),
-            seeds=[],
         )
-        below = [_seed(whole, seed, params, run["seeds"][seed], about, metrics, folder / "history.csv") for seed in seeds]
+        seeds = [_seed(each, run["seeds"][seed], about, metrics, folder / "history.csv") for seed, each in whole.seeds.items()]
         if len(seeds) > 1:
-            return replace(whole, seeds=below, tags=whole.tags | {"seeds": ", ".join(seeds)})
-        tagged = whole.tags | {"seed": seeds[0]}
-        return replace(whole, tags=tagged, curves=below[0].curves, figures=below[0].figures)
+            return replace(whole, seeds=dict(zip(whole.seeds, seeds, strict=True)))
+        return replace(whole, seeds={}, curves=seeds[0].curves + whole.curves, figures=seeds[0].figures)
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise UserError(f"{folder} or {evaluated} is not as the stages write it ({error!r}); remove both and run `dvc repro`") from None
 
 
-def _seed(whole: Record, seed: str, params: Any, own: dict[str, Any], about: dict[str, Any], metrics: dict[str, Any], path: Path) -> Record:
-    """What belongs to one seed of a model; its digest is that of a model of this seed alone."""
-    scores = metrics["seeds"][seed] if metrics else {}
-    tagged = {name: value for name, value in whole.tags.items() if name != "digest.params"}
+def outline(run: dict[str, Any], about: dict[str, Any]) -> Record:
+    """What is known of a model's training from its first moment on, by a run.json and a model.json without times and results.
+
+    Its `seeds` are there where it has a single one, too.
+    """
+    params: dict[str, Any] = redact(run["params"])
+    seeds: list[str] = sorted(run["seeds"], key=int)
+    experiment = run["dvc"]["experiment"]
+    whole = Record(
+        name=f"{about['name']} ({experiment})" if experiment else about["name"],
+        digest=run["digest"],
+        evaluation=None,
+        started=0,
+        ended=0,
+        params=flatten(params),
+        tags=tags(run, about) | ({"seed": seeds[0]} if len(seeds) == 1 else {"seeds": ", ".join(seeds)}),
+        curves=[],
+        figures={},
+        scores={},
+        files={},
+        evaluation_files={},
+        data=data_set(run),
+        seeds={},
+    )
+    return replace(whole, seeds={seed: _outline_of_seed(whole, seed, params, run["seeds"][seed]["digest"]) for seed in seeds})
+
+
+def _outline_of_seed(whole: Record, seed: str, params: Any, digest: str) -> Record:
+    """Its digest is that of a model of this seed alone; the files are the whole model's."""
+    own = {name: value for name, value in whole.tags.items() if name not in ("digest.params", "seeds")}
     return replace(
         whole,
         name=f"{whole.name}, seed {seed}",
-        digest=own["digest"],
-        evaluation=digest_json(scores) if scores else None,
-        started=_milliseconds(own["started"]),
-        ended=_milliseconds(own["ended"]),
+        digest=digest,
         params=flatten(params | {"train": params["train"] | {"seeds": [int(seed)]}}),
-        tags=tagged | {KIND_TAG: "seed", DIGEST_TAG: own["digest"], "seed": seed},
+        tags=own | {KIND_TAG: "seed", DIGEST_TAG: digest, "seed": seed},
+    )
+
+
+def _seed(outline: Record, own: dict[str, Any], about: dict[str, Any], metrics: dict[str, Any], path: Path) -> Record:
+    """What belongs to one seed of a model."""
+    seed = outline.tags["seed"]
+    scores = metrics["seeds"][seed] if metrics else {}
+    return replace(
+        outline,
+        evaluation=digest_json(scores) if scores else None,
+        started=milliseconds(own["started"]),
+        ended=milliseconds(own["ended"]),
         curves=_curves(path, seed, own["epoch_ended"]),
         figures={"training/best_epoch": about["seeds"][seed]["best_epoch"]} | _figures(about, own),
         scores=_scores(scores),
-        # the files are the model's
-        files={},
-        evaluation_files={},
     )
 
 
@@ -125,10 +148,10 @@ def _figures(about: dict[str, Any], times: dict[str, Any]) -> dict[str, float]:
 
 
 def locked(record: Record, lock: dict[str, Any] | None) -> Record:
-    """The record with dvc.lock beside its files, but for the stages of other models and of the data; None where DVC did not run it."""
+    """The record with dvc.lock beside its evaluation, but for the stages of other models and of the data; None where DVC did not run it."""
     if lock is None:
         return record
-    return replace(record, files={**record.files, "dvc.lock": as_yaml({"schema": "2.0", "stages": lock})})
+    return replace(record, evaluation_files={**record.evaluation_files, "dvc.lock": as_yaml({"schema": "2.0", "stages": lock})})
 
 
 def data_set(run: dict[str, Any]) -> tuple[str, str, str]:
@@ -137,12 +160,12 @@ def data_set(run: dict[str, Any]) -> tuple[str, str, str]:
     return str(data.get("source", "data")), run["digests"]["data"][:36], json.dumps(data, sort_keys=True)
 
 
-def tags(model: str, run: dict[str, Any], about: dict[str, Any]) -> dict[str, str]:
+def tags(run: dict[str, Any], about: dict[str, Any]) -> dict[str, str]:
     """What all runs of a model are tagged with; those of MLflow's own names fill the columns that its pages have for them."""
     known = {
         KIND_TAG: "model",
         DIGEST_TAG: run["digest"],
-        "model": model,
+        "model": about["name"],
         "modalities": "+".join(about["modalities"]),
         "fusion": about["fusion"],
         "data.source": data_set(run)[0],
@@ -171,7 +194,8 @@ def _written(run: dict[str, Any]) -> Artifacts:
     return {"params.yaml": as_yaml(run["written"])} if "written" in run else {}
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """Unix seconds as MLflow takes them."""
     return round(seconds * 1000)
 
 
@@ -184,9 +208,19 @@ def _curves(path: Path, seed: str, epoch_ended: list[float]) -> Points:
 def points(row: dict[str, Any], ended: float) -> Points:
     """A row of the history as metrics at the time (unix seconds) at which its epoch was done."""
     return [
-        ("/".join(map(legal, name.split("/"))), float(value), _milliseconds(ended), int(row["epoch"]))
+        ("/".join(map(legal, name.split("/"))), float(value), milliseconds(ended), int(row["epoch"]))
         for name, value in row.items()
         if name not in ("seed", "epoch") and value != ""
+    ]
+
+
+def system(samples: list[dict[str, float]], first: int = 0) -> Points:
+    """What was seen of the machine, under names that MLflow has a page of its own for; the steps count the looks from `first` on."""
+    return [
+        (f"system/{name}", value, milliseconds(sample["at"]), step)
+        for step, sample in enumerate(samples, first)
+        for name, value in sample.items()
+        if name != "at"
     ]
 
 
