@@ -87,3 +87,9 @@ def test_without_tensorflow_keras_benchmark_says_how_to_install_it(python: str) 
     assert done.returncode == 1
     assert "has no TensorFlow" in done.stderr and "pip install tensorflow-cpu" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_precision() -> None:
+    found = rows("benchmarks.precision", *SMALLEST, "0.01", "--only", "deconvolution, picture 32", "lstm, line", "fusion concat")
+    assert [row[0] for row in found[1:]] == ["deconvolution, picture 32", "lstm, line", "fusion concat"]
+    assert found[2][5] == "none"

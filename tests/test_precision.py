@@ -112,6 +112,7 @@ TABLE = [
     ({"name": "cnn3d", "channels": [32, 64, 128]}, ("video", [8, 3, 64, 64]), 64, True),
     ("lstm", TEXT, 64, False),
     ({"name": "lstm", "cell": "gru"}, TEXT, 64, False),
+    ({"name": "lstm", "hidden": 128}, TEXT, 64, False),
     ({"name": "lstm", "hidden": 256}, TEXT, 64, True),
     ("lstm", SOUND, 64, False),
     ("transformer", TEXT, 64, False),
