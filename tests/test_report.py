@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from finished_project import MODELS, Fake, build
+from scipy import stats
 
 from deconfuse.errors import UserError
 from deconfuse.params.report import Report
 from deconfuse.reporting import gallery, media, words
-from deconfuse.reporting.answer import answer, difference
+from deconfuse.reporting.answer import answer, compared, difference, welch
 from deconfuse.reporting.page import write
 from deconfuse.reporting.results import read
 from deconfuse.reporting.settings import flat
@@ -155,6 +156,80 @@ def test_paired_bootstrap_agrees_with_resampling_row_by_row() -> None:
     assert found == pytest.approx((low, high), abs=0.01)
 
 
+# ---------------------------------------------------------------- several seeds
+
+THREE = {name: Fake(fake.modalities, fake.fusion, fake.right, fake.luck, (3, 5, 11)) for name, fake in MODELS.items()}
+
+
+def test_several_seeds_give_means_and_both_intervals(tmp_path: Path) -> None:
+    models = {**THREE, "text_lstm": MODELS["text_lstm"]}
+    write(build(tmp_path, models=models), Report(), tmp_path)
+    table = pd.read_csv(tmp_path / "reports/leaderboard.csv", index_col="model")
+    # of 40 rows 28, 27 and 26 are right
+    expected = stats.ttest_1samp([0.7, 0.675, 0.65], 0).confidence_interval(0.95)
+    row = table.loc["image_cnn"]
+    assert (row["seeds"], row["test_accuracy"]) == (3, pytest.approx(0.675))
+    assert (row["test_accuracy_seeds_low"], row["test_accuracy_seeds_high"]) == pytest.approx((expected.low, expected.high))
+    assert row["train_seconds"] == 6 and table.loc["text_lstm", "train_seconds"] == 2
+    assert np.isnan(table.loc["text_lstm", "test_accuracy_seeds_low"])
+    metrics = json.loads((tmp_path / "reports/metrics.json").read_text())
+    assert "test_accuracy_seeds_low" in metrics["image_cnn"].keys() - metrics["text_lstm"].keys()
+    said = re.sub(r"\s+", " ", "".join(Page(page(tmp_path)).words))
+    assert "Each model was trained with 1 to 3 seeds; its figures are means over seeds." in said
+    assert "the luck of training, which a model of one seed does not show" in said
+    half = 100 * (expected.high - 0.675)
+    assert f"over test rows, \N{PLUS-MINUS SIGN} {half:.1f} over seeds)." in said
+    assert f"\N{PLUS-MINUS SIGN} {half:.1f}, 3 seeds" in said and "one seed" in said
+    assert said.count("lowest validation loss: 5 of concat, 5 of image_cnn, 5 of audio_cnn. ") == 2
+    assert "Each seed of image_cnn; 5 has the lowest validation loss" in said and "Each seed of text_lstm" not in said
+
+
+def test_one_seed_says_what_its_interval_leaves_out(finished: Path) -> None:
+    said = re.sub(r"\s+", " ", "".join(Page(page(finished)).words))
+    assert "Each model was trained once, so the luck of training is not in them" in said
+    assert "seeds" not in said.split("Common to all models")[0]
+
+
+def test_the_gallery_shows_the_best_seed(tmp_path: Path) -> None:
+    results = read(build(tmp_path, models=THREE), tmp_path)
+    for result in results:
+        assert result.best_seed == 5 and len(result.predictions) == 40
+        assert result.right.mean() == result.each[5]["test"]["accuracy"] < result.each[3]["test"]["accuracy"]
+        assert result.terms.shape == (3, 40, 2)
+        np.testing.assert_allclose(result.terms[..., 1].mean(1), result.values)
+
+
+def test_a_difference_that_seeds_could_make_is_not_shown(tmp_path: Path) -> None:
+    """Over test rows both fusions are better than the single modality; over seeds one of them varies too much."""
+    names = build(tmp_path, models={"image_cnn": THREE["image_cnn"], "concat": THREE["concat"]})
+    assert answer(read(names, tmp_path), 2000, 0)[1].startswith("Fusion helps")
+    path = tmp_path / "reports/models/concat/metrics.json"
+    metrics = json.loads(path.read_text())
+    for seed, value in (("3", 0.6), ("5", 0.95), ("11", 0.95)):
+        metrics["seeds"][seed]["test"]["accuracy"] = value
+    path.write_text(json.dumps(metrics))
+    assert answer(read(names, tmp_path), 2000, 0)[1].startswith("That fusion helps is not shown")
+
+
+def test_the_interval_over_seeds_of_a_difference_is_welchs() -> None:
+    one, other = [0.81, 0.84, 0.80, 0.90], [0.70, 0.76]
+    found = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    assert welch(one, other) == pytest.approx((found.high - found.low) / 2)
+    assert welch(one, [0.7]) is None and welch([0.5, 0.5], [0.4, 0.4]) == 0
+
+
+def test_paired_bootstrap_of_means_agrees_with_resampling_row_by_row(tmp_path: Path) -> None:
+    one, other = read(build(tmp_path, models={"one": THREE["image_cnn"], "other": THREE["audio_cnn"]}), tmp_path)
+    found = compared(one, other, 20_000, 0)
+    rows = np.random.default_rng(0).integers(40, size=(20_000, 40))
+    gains = one.terms[..., 1].mean(0) - other.terms[..., 1].mean(0)
+    low, high = np.quantile(gains[rows].mean(1), [0.025, 0.975])
+    assert (found.value, found.low, found.high) == pytest.approx((gains.mean(), low, high), abs=0.01)
+    # what holds for shares by a short way must hold by the long one, too
+    draws = one.measure.differences(one.terms, other.terms, 20_000, 0)
+    assert tuple(np.quantile(draws, [0.025, 0.975])) == pytest.approx((low, high), abs=0.01)
+
+
 # ---------------------------------------------------------------- words
 
 
@@ -162,6 +237,8 @@ def test_numbers_and_names_in_words() -> None:
     assert [words.points(value) for value in (0.127, -0.004, -0.0004)] == ["+12.7", "\N{MINUS SIGN}0.4", "0.0"]
     assert [words.seconds(value) for value in (8.44, 59.99, 200, 7500)] == ["8.4 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]
     assert words.count(12345.6) == "12,346"
+    each = [[[0], [4]], [[0, 1], [0, 1]], [[0, 1], [1, 2]], [[0], [0, 1, 2]]]
+    assert [words.seeds(seeds) for seeds in each] == ["once", "with 2 seeds each (0, 1)", "with 2 seeds each", "with 1 to 3 seeds"]
     assert words.short("a  long\nname", 8) == "a long …"
     assert words.breakable("a_<b>") == "a_<wbr>&lt;b&gt;"
 

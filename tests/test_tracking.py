@@ -199,6 +199,64 @@ def test_a_run_of_an_experiment_of_dvc_bears_its_name(project: Path) -> None:
     assert runs(project)["concat (puffy-daks)"]["tags"]["dvc.experiment"] == "puffy-daks"
 
 
+def test_several_seeds_are_runs_below_the_models(project: Path) -> None:
+    models = {name: fake._replace(seeds=(0, 1, 2)) if name == "concat" else fake for name, fake in finished_project.MODELS.items()}
+    for folder in ("data", "reports"):
+        shutil.rmtree(folder)
+    finished_project.build(project, models=models)
+    shutil.move("reports/models/concat", "aside")
+    assert sync(["concat", "text_lstm"], EXPERIMENT).written == ["concat", "text_lstm"]
+    assert not [name for name in runs(project)["concat, seed 1"]["metrics"] if name.startswith("test/")]
+    shutil.move("aside", "reports/models/concat")
+    assert sync(["concat", "text_lstm"], EXPERIMENT).updated == ["concat"]
+    found = runs(project)
+    assert found.keys() == {"concat", "text_lstm", *(f"concat, seed {seed}" for seed in range(3))}
+    whole, told = found["concat"], read_json(Path("data/models/concat/run.json"))
+    metrics = read_json(Path("reports/models/concat/metrics.json"))
+    assert whole["tags"]["seeds"] == "0, 1, 2" and "seed" not in whole["tags"]
+    assert whole["metrics"]["test/accuracy"][0][0] == metrics["test"]["accuracy"]
+    assert whole["metrics"]["test/accuracy_seeds_high"][0][0] == metrics["test"]["accuracy_seeds_high"]
+    assert "val_loss" not in whole["metrics"]
+    assert {f"seeds/{seed}/weights.safetensors" for seed in range(3)} < whole["files"].keys()
+    client = find(project).client()
+    parent = client.search_runs(["1"], "attributes.run_name = 'concat'")[0].info.run_id
+    for seed in ("0", "1", "2"):
+        run, own = found[f"concat, seed {seed}"], told["seeds"][seed]
+        assert run["tags"]["mlflow.parentRunId"] == parent
+        assert (run["tags"]["seed"], run["tags"][DIGEST_TAG], run["params"]["train.seeds"]) == (seed, own["digest"], f"[{seed}]")
+        assert run["times"] == (round(own["started"] * 1000), round(own["ended"] * 1000))
+        assert [at for _, at, _ in sorted(run["metrics"]["val_loss"], key=lambda point: point[2])] == [
+            round(ended * 1000) for ended in own["epoch_ended"]
+        ]
+        assert {value for value, _, _ in run["metrics"]["test/accuracy"]} == {metrics["seeds"][seed]["test"]["accuracy"]}
+    before = dump(project)
+    assert sync(["concat", "text_lstm"], EXPERIMENT).known == ["concat", "text_lstm"]
+    assert dump(project) == before
+
+
+def test_a_seed_alone_and_below_a_model_are_runs_of_their_own(project: Path) -> None:
+    """A seed has the digest of a run with it alone, which must not be taken for the run below the model, nor the other way round."""
+    one = finished_project.MODELS["concat"]
+    models = {"concat": one._replace(seeds=(7, 8))}
+    finished_project.build(project / "more", models=models)
+    sync(["concat"], EXPERIMENT)
+    path = project / "more/data/models/concat/run.json"
+    run = read_json(path)
+    run["seeds"]["7"]["digest"] = read_json(Path("data/models/concat/run.json"))["digest"]
+    write_json(path, run)
+    for folder in ("data", "reports"):
+        shutil.rmtree(folder)
+        shutil.move(f"more/{folder}", folder)
+    client = find(project).client()
+    # the name is the same: a run of this model with other params
+    assert sync(["concat"], EXPERIMENT).written == ["concat"]
+    tagged = [run.data.tags for run in client.search_runs(["1"])]
+    assert sorted(tags["mlflow.runName"] for tags in tagged) == ["concat", "concat", "concat, seed 7", "concat, seed 8"]
+    assert sum("mlflow.parentRunId" in tags for tags in tagged) == 2
+    assert sync(["concat"], EXPERIMENT).known == ["concat"]
+    assert len(client.search_runs(["1"])) == 4
+
+
 def test_params_become_legal_names_and_bounded_text() -> None:
     flat = flatten({"a+b": 1, "a@b": 2, "c": {"x/../y": [1, "z"], "empty": {}}, "off": False, "none": None, "word": "7", "é": "ü"})
     assert flat == {"a_b": "1", "a_b_": "2", "c.x_.._y": '[1, "z"]', "c.empty": "{}", "off": "false", "none": "null", "word": "7", "é": "ü"}
