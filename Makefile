@@ -5,7 +5,7 @@ READY := .venv/.ready
 # stages are started as `python`: it must be the environment's
 export PATH := $(BIN):$(PATH)
 
-.PHONY: repro check test setup sync ui schema lock
+.PHONY: repro check test setup sync ui serve schema lock
 
 repro: $(READY)
 	python -m deconfuse.lineup
@@ -32,6 +32,10 @@ $(READY): pyproject.toml constraints.txt
 # draw in MLflow the runs that its store lacks
 sync: $(READY)
 	python -m deconfuse.tracking
+
+# the champion of MLflow's registry on http://127.0.0.1:5001
+serve: $(READY)
+	python -m deconfuse.serving
 
 # MLflow's pages on http://127.0.0.1:5000
 ui: $(READY)

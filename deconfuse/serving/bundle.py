@@ -15,6 +15,8 @@ from deconfuse.files import digest_data, read_json, write_json
 
 MODELS, SCHEMA = Path("data/models"), Path("data/prepared/schema.json")
 ABOUT, WEIGHTS, ASSETS = "about.json", "weights.safetensors", "assets"
+BUNDLE = Path("artifacts/bundle")
+"""Where MLflow keeps it in a packaged model."""
 LARGEST = 256 * 2**20
 """Bytes of a local file that is copied into the bundle; a larger one is named by where it lies."""
 

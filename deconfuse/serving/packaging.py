@@ -61,6 +61,7 @@ def package(name: str, folder: Path) -> dict[str, Any]:
             code_paths=[str(PACKAGE)],
             signature=signature(about),
             input_example=example(about),
+            metadata={"modalities": {name: about["schema"]["modalities"][name]["kind"] for name in about["model"]["modalities"]}},
             pip_requirements=needed(about),
         )
         # MLflow notes where it found them on this machine
@@ -72,13 +73,16 @@ def package(name: str, folder: Path) -> dict[str, Any]:
 
 
 def signature(about: dict[str, Any]) -> "ModelSignature":
-    """A column of text for each modality, none of which must be there."""
+    """A column for each modality, none of which must be there.
+
+    All take texts, but are not declared so: of a null MLflow would make the text None, and of a number its digits.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType, Map
 
     named = about["model"]["modalities"]
-    columns = [ColSpec(DataType.string, name, required=False) for name in named]
+    columns = [ColSpec(AnyType(), name, required=False) for name in named]
     answers = [ColSpec(AnyType(), "label"), ColSpec(Map(DataType.double), "probabilities", required=False)]
     return ModelSignature(
         Schema(columns),  # ty: ignore[invalid-argument-type]

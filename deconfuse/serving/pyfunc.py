@@ -32,7 +32,9 @@ def rows(table: pd.DataFrame, modalities: list[str]) -> list[Row]:
     """The rows of a table; MLflow has left out the columns that the model does not know. Raises RequestError where none is left."""
     if not len(table.columns):
         raise RequestError(f"there is none of the columns {', '.join(modalities)}")
-    # pandas puts NaN where a record lacks a key
+    # pandas puts NaN where a record lacks a key; a column of nothing else was sent so
+    if only := [name for name in table if all(isinstance(cell, float) for cell in table[name])]:
+        raise RequestError(f"column {only[0]} holds NaN or other numbers; texts are needed, and null where it is missing")
     plain = table.astype(object).where(table.notna(), None)
     return [{str(name): cell for name, cell in row.items()} for row in plain.to_dict("records")]
 
