@@ -1,6 +1,7 @@
-"""Real servers over real HTTP: the project's own, and MLflow's, of the champion in a real registry."""
+"""The champion of a real registry at work: served over real HTTP by the project's own server and MLflow's, and on tables."""
 
 import base64
+import csv
 import json
 import os
 import re
@@ -64,7 +65,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "deconfuse.tracking"], cwd=root, env=environment(root), capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    assert "all is champion: the first of this data, the best of 1 by accuracy" in done.stdout
+    assert "all is champion: the first of this data, the best of 1 trainings by accuracy" in done.stdout
     return root
 
 
@@ -207,3 +208,60 @@ def test_the_own_server_answers_this_machine_only(project: Path, server: Server)
     status, text = server.post({"inputs": [{"text": "x"}]}, {**JSON_TYPE, "Host": "evil.example"})
     assert (status, "Host" in text) == (400, True)
     assert server.post({"inputs": [{"text": "x"}]}, {**JSON_TYPE, "Host": f"localhost:{server.port}"})[0] == 200
+
+
+# ---------------------------------------------------------------- a table at a time
+
+
+def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    words = (sys.executable, "-m", "deconfuse.predict", *words)
+    return subprocess.run(words, cwd=root, env=environment(root), capture_output=True, text=True, timeout=300)
+
+
+def test_a_table_is_answered_row_by_row_and_bad_rows_are_told(project: Path, tmp_path: Path) -> None:
+    with (project / "reports/models/all/test.csv").open(newline="") as file:
+        expected = {row["id"]: row for row in csv.DictReader(file)}
+    with (project / "data/raw/manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["id"] in expected]
+    table = tmp_path / "table.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "image", "audio", "video", "caption", "text"])
+        for row in rows:
+            media = [row[name] and str(project / "data/raw" / row[name]) for name in ("image", "audio", "video")]
+            writer.writerow([row["id"], *media, "", row["text"]])
+        writer.writerow(["=1+1", "", "", "", "", "a round one"])
+        writer.writerow(["gone", str(tmp_path / "gone.png"), "", "", "", ""])
+        writer.writerow(["nothing", "", "", "", "", ""])
+    done = command(project, str(table), "--output", str(tmp_path / "out.csv"))
+    assert done.returncode == 0, done.stderr
+    assert f"{len(rows) + 1} rows answered, 2 not" in done.stdout
+    with (tmp_path / "out.csv").open(newline="") as file:
+        told = list(csv.DictReader(file))
+    for one, row in zip(told, rows, strict=False):
+        wanted = expected[row["id"]]
+        assert (one["id"], one["label"], one["reason"]) == (row["id"], wanted["predicted"], "")
+        for name in ("circle", "square", "triangle"):
+            assert float(one[f"p:{name}"]) == pytest.approx(float(wanted[f"p:{name}"]), abs=1e-5)
+    formula, gone, nothing = told[-3:]
+    assert (formula["id"], formula["label"] != "") == ("'=1+1", True)
+    assert (gone["label"], gone["reason"]) == ("", f"image: there is no file {tmp_path / 'gone.png'}")
+    assert (nothing["label"], nothing["reason"].startswith("no modality is there")) == ("", True)
+
+
+def test_a_table_that_cannot_be_answered_is_one_message(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("id,photo\n1,a.png\n")
+    output = tmp_path / "out.csv"
+    output.write_text("earlier")
+    for words, reason in (
+        ([str(tmp_path / "no.csv")], f"there is no {tmp_path / 'no.csv'}"),
+        (
+            [str(tmp_path / "table.csv"), "--output", str(output)],
+            "has none of the model's modalities audio, image, text, video; it has: photo",
+        ),
+    ):
+        done = command(project, *words)
+        assert done.returncode == 1
+        assert f"error: {reason}" in done.stderr or reason in done.stderr
+        assert "Traceback" not in done.stderr
+    assert output.read_text() == "earlier"

@@ -79,7 +79,7 @@ def crown(client: "MlflowClient", experiment: str, runs: dict[str, str]) -> str 
     digest = client.get_run(runs[best]).data.tags[DIGEST_TAG]
     present = holder(client, contest.name, contest.alias)
     if present is None:
-        reason = f"{best} is champion: the first of this data, the best of {len(contest.figures)} by {contest.shown(best)}"
+        reason = f"{best} is champion: the first of this data, the best of {contest.trainings} trainings by {contest.shown(best)}"
     elif present.tags.get(DIGEST_TAG) == digest:
         return entitle(client, contest, present, f"{best} is champion: it was so before")
     else:
@@ -134,11 +134,12 @@ def compared(client: "MlflowClient", contest: Contest, best: str, present: "Mode
     measure = contest.measure
     terms = [measure.terms(table, contest.schema) for table in (ours, theirs)]
     draws = -np.vectorize(measure.order)(measure.differences(*(one[None] for one in terms), RESAMPLES, SEED))
-    gain = [measure.figure(one.sum(0)) for one in terms]
+    # of an error less is a gain
+    gain = -measure.order(float(measure.figure(terms[0].sum(0)) - measure.figure(terms[1].sum(0))))
     level = 0.025 / contest.trainings
     low, high = np.quantile(draws, [level, 1 - level])
     how = (
-        f"{measure.gain(float(gain[0] - gain[1]))} {measure.name} than {who}, the gain being {measure.gains(float(low), float(high))} "
+        f"{measure.gain(gain)} {measure.name} than {who}, the gain being {measure.gains(float(low), float(high))} "
         f"({1 - 2 * level:.4g} interval, paired bootstrap of {len(ours):,} validation rows, best of {contest.trainings} trainings)"
     )
     return bool(low > 0), f"{best} is champion: {how}" if low > 0 else f"{who} stays champion: {best} is not shown to be better, {how}"

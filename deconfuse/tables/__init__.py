@@ -16,8 +16,8 @@ SUFFIXES = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None, ".parque
 PACKED = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
-def read_table(data: Data, made: Path) -> Table:
-    """The user's data at `data.source`.
+def read_table(data: Data, made: Path, labelled: bool = True) -> Table:
+    """The user's data at `data.source`; without `labelled`, rows need no label, and what there is of labels and splits is not read.
 
     Columns are found at once, rows read when they are asked for; media that come inside a table are then written below `made`,
     at which the paths of those modalities start. Raises UserError where the data as a whole cannot be used.
@@ -28,7 +28,7 @@ def read_table(data: Data, made: Path) -> Table:
             raise UserError(f"data.columns names columns, but {path} is a folder of classes; remove it, or name a table in data.source")
         return folder.open_folder(path, data.encoding)
     records = opened(path, data.encoding)
-    chosen = choose(records.columns, data.columns, path)
+    chosen = choose(records.columns, data.columns, path, labelled)
     return table(path, records, chosen, made)
 
 

@@ -35,7 +35,8 @@ class Chosen:
 
     id: str | None
     split: str | None
-    label: str
+    label: str | None
+    """None where no labels are wanted."""
     modalities: dict[str, Modality]
     """Modality -> its kind and its column, which is never null here."""
 
@@ -45,21 +46,24 @@ class Chosen:
         return {name for name in (self.id, self.split, self.label, *media) if name is not None}
 
 
-def choose(header: list[str], wanted: Columns, path: Path) -> Chosen:
-    """Find the columns of a table.
+def choose(header: list[str], wanted: Columns, path: Path, labelled: bool = True) -> Chosen:
+    """Find the columns of a table; those of labels and splits only where it is to be `labelled`.
 
     Raises UserError where a column is missing or could be two things, with the header and what to write into params.
     """
     refuse_doubles(header, path)
     refuse_unwritable(header, path)
-    mapped = {role: find(header, name, f"data.columns.{role}", path) for role in ROLES if (name := getattr(wanted, role)) is not None}
+    if not labelled:
+        wanted = unlabelled(header, wanted)
+    needed = ROLES if labelled else ("id",)
+    mapped = {role: find(header, name, f"data.columns.{role}", path) for role in needed if (name := getattr(wanted, role)) is not None}
     modalities = given(header, wanted.modalities, path) if wanted.modalities is not None else {}
     free = [name for name in header if name not in {*mapped.values(), *(modality.column for modality in modalities.values())}]
-    roles = {role: mapped[role] if role in mapped else by_name(free, role, path) for role in ROLES}
+    roles = {role: mapped[role] if role in mapped else by_name(free, role, path) for role in needed}
     if not modalities:
         modalities = by_kind([name for name in free if name not in roles.values()], path)
-    label = roles["label"]
-    if label is None:
+    label = roles.get("label")
+    if label is None and labelled:
         raise UserError(unnamed(header, "a label", ", ".join(ROLES["label"]), "label: {}", path))
     if not modalities:
         words = ", ".join(KIND_OF)
@@ -67,7 +71,18 @@ def choose(header: list[str], wanted: Columns, path: Path) -> Chosen:
         raise UserError(
             unnamed(rest, "a modality", f"a word that ends in {words}", "modalities: {{image: {{column: {}, kind: image}}}}", path)
         )
-    return Chosen(roles["id"], roles["split"], label, dict(sorted(modalities.items())))
+    return Chosen(roles["id"], roles.get("split"), label, dict(sorted(modalities.items())))
+
+
+def unlabelled(header: list[str], wanted: Columns) -> Columns:
+    """Of the columns that params name, those that a table without labels has."""
+    there = {plain(column) for column in header}
+    identity = wanted.id if wanted.id is not None and plain(wanted.id) in there else None
+    if wanted.modalities is None:
+        return Columns(id=identity)
+    return Columns(
+        id=identity, modalities={name: one for name, one in wanted.modalities.items() if plain(one.column or name) in there} or None
+    )
 
 
 def refuse_doubles(header: list[str], path: Path) -> None:

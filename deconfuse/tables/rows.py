@@ -109,6 +109,8 @@ class Rows:
         return SPLIT_OF[word.casefold()]
 
     def label(self, cells: list[Cell]) -> str:
+        if self.chosen.label is None:
+            return ""
         label = self.text(cells, self.chosen.label)
         if not label:
             raise UnfitError(self.chosen.label, "no label")
