@@ -55,10 +55,17 @@ class Job:
         self.team.adopt(model, self.device)
         found = decide(self.settings.precision, model, model.parts(), self.splits["train"].batch(slice(0, 8)), self.device)
         model.bf16 = frozenset(found.bf16)
+        return model, self.recipe(seed, model, self.hasten(model, say)), found
+
+    def hasten(self, model: Model, say: Callable[[str], None]) -> Recorder | None:
+        """Compile the model and give what records its steps, where params ask for it."""
+        is_asked = self.settings.compile or self.settings.cuda_graph
+        if is_asked and self.team.size > 1:
+            say("neither compiled nor recorded: its layers wait for those of the other processes")
+            return None
         if self.settings.compile:
             compile_parts(model.parts(), say)
-        made = recorder(model, self.device, say) if self.settings.cuda_graph else None
-        return model, self.recipe(seed, model, made), found
+        return recorder(model, self.device, say) if self.settings.cuda_graph else None
 
     def recipe(self, seed: int, model: Model, made: Recorder | None) -> Recipe:
         """What the params and the task say about the training, as the loop takes it."""

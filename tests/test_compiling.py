@@ -2,7 +2,9 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +14,10 @@ from torch import Tensor, nn
 
 from deconfuse.compiling import compile_parts, learning
 from deconfuse.guards import TrainingError
+from deconfuse.job import Job
+from deconfuse.params.train import Train
 from deconfuse.recording import put, recorder, tensors
+from deconfuse.team import Team
 from deconfuse.training import fit
 
 torch.set_num_threads(1)
@@ -59,6 +64,20 @@ def test_without_a_compiler_a_line_says_what_to_do(monkeypatch: pytest.MonkeyPat
     compile_parts({"encoders.sound": model.encoders["sound"]}, print)
     with pytest.raises(TrainingError, match=r"^torch cannot compile encoders.sound: .*no-such-compiler.*; set train.compile to false$"):
         model.train()(data.inputs, data.lengths, data.present)
+
+
+class Pair(Team):
+    size = 2
+
+
+@pytest.mark.parametrize("asked", [{"compile": True}, {"cuda_graph": True}])
+def test_layers_that_wait_for_other_processes_are_left_and_told(asked: dict[str, bool]) -> None:
+    said: list[str] = []
+    model = twofold()
+    job: Any = partial(Job, "tried", None, Train(**asked), CPU, {}, {}, None, {})
+    assert job(Pair()).hasten(model, said.append) is None
+    assert said == ["neither compiled nor recorded: its layers wait for those of the other processes"]
+    assert not any("forward" in vars(part) for part in model.parts().values())
 
 
 # ---- recording
