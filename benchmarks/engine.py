@@ -2,7 +2,7 @@
 
     python -m benchmarks.engine [--rounds 5] [--scale 1.0] [--threads 1] [--mirror FOLDER] [--workloads head cnn ...] [--no-lightning]
 
-Every contender trains the same task in a process of its own, ours by the train stage itself. All account for the same: a loss and an
+Every contender trains the same task in fp32 in a process of its own, ours by the train stage. All account for the same: a loss and an
 accuracy an epoch of train and val, a schedule of the rate. The first epoch does not count. `--mirror` is a folder with public sets;
 without it pictures are made up.
 
@@ -82,7 +82,7 @@ def contenders(folder: Path, name: str, threads: int, with_lightning: bool) -> d
 
 
 def params(workload: Workload, epochs: int, threads: int) -> dict[str, Any]:
-    return {"train": workload.train | {"epochs": epochs, "threads": threads}, "models": {MODEL: workload.entry}}
+    return {"train": workload.train | {"epochs": epochs, "threads": threads, "precision": "fp32"}, "models": {MODEL: workload.entry}}
 
 
 def epoch(found: dict[str, Any]) -> float:
