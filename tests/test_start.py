@@ -34,6 +34,12 @@ def test_a_training_imports_nothing_heavy(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
+def test_measuring_classes_imports_nothing_heavy() -> None:
+    script = "import sys, stages.evaluate, deconfuse.metrics.single_label; print(*(name for name in sys.argv[1:] if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script, *HEAVY], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
 @pytest.mark.parametrize(("name", "kind"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
 def test_optimisers_are_torchs_own_to_the_bit(name: str, kind: type[torch.optim.Optimizer]) -> None:
     def stepped(model: torch.nn.Module, made: torch.optim.Optimizer) -> torch.optim.Optimizer:

@@ -276,6 +276,21 @@ def figures(name: str, target: np.ndarray, *predicted: np.ndarray) -> dict[str, 
     return over_seeds([metrics.figures(target, one) for one in predicted], bounds)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_single_label_figures_against_scikit_learn(kind: type) -> None:
+    rng = np.random.default_rng(0)
+    # class 3 is never there, class 4 neither there nor predicted
+    target = rng.integers(0, 3, 90)
+    share = rng.dirichlet([0.5] * 4, 90)
+    probability = np.concatenate([share, np.zeros((90, 1))], 1).astype(kind)
+    probability[:2] = np.eye(5, dtype=kind)[[(target[0] + 1) % 3, target[1]]]
+    found = figures("single_label", target, probability)
+    classes = np.arange(5)
+    assert found["accuracy"] == (probability.argmax(1) == target).mean() and found["n"] == 90
+    assert found["macro_f1"] == pytest.approx(f1_score(target, probability.argmax(1), labels=classes, average="macro", zero_division=0))
+    assert found["loss"] == pytest.approx(log_loss(target, probability, labels=classes), rel=1e-5)
+
+
 def test_multi_label_figures_against_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     target = (rng.random((80, 4)) < [0.5, 0.1, 0.3, 0.0]).astype(np.float32)
