@@ -5,10 +5,15 @@ READY := .venv/.ready
 # stages are started as `python`: it must be the environment's
 export PATH := $(BIN):$(PATH)
 
-.PHONY: repro check test setup sync ui serve schema lock
+.PHONY: repro search check test setup sync ui serve schema lock
 
 repro: $(READY)
 	python -m deconfuse.lineup
+
+# values of params that lower the validation loss, as `search:` in params.yaml says
+search: $(READY)
+	dvc repro embed
+	python -m deconfuse.search
 
 # what is in the data, and what is wrong with it
 check: $(READY)

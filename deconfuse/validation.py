@@ -1,5 +1,6 @@
 """All of `params.yaml`, and what its sections must agree on."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ from deconfuse.params.lineup import LineUp
 from deconfuse.params.models import Models
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.params.report import Report
+from deconfuse.params.search import Search
+from deconfuse.params.space import beside, changed, check_keys, tried
 from deconfuse.params.strict import Strict
 from deconfuse.params.tracking import Tracking
 from deconfuse.params.train import Train
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.tasks._auto import resolve
+
+PAIRINGS = 100
+"""With how many values of other keys a value is tried that does not do."""
 
 
 class Params(Strict):
@@ -34,6 +40,7 @@ class Params(Strict):
     report: Report
     tracking: Tracking
     lineup: LineUp = LineUp()
+    search: Search | None = None
 
 
 def schema() -> dict[str, Any]:
@@ -50,7 +57,33 @@ def validate(kinds: dict[str, str], path: Path = FILE) -> Params:
 
     Raises UserError.
     """
-    params: Params = check(load(path), Params, path=path)
+    values = load(path)
+    params: Params = check(values, Params, path=path)
+    agree(params, kinds, path)
+    if params.search is not None:
+        check_search(values, params.search, kinds, path)
+    return params
+
+
+def check_search(values: dict[str, Any], search: Search, kinds: dict[str, str], path: Path) -> None:
+    """Raise UserError where a value that a search may try does not do, whatever the others are."""
+    check_keys(search, values, str(path))
+    # the other models are checked once, as they are
+    alone = values | {"models": {search.model: values["models"][search.model]}}
+    for key, value in tried(search):
+        errors = []
+        for others in islice(beside(search, key), PAIRINGS):
+            try:
+                agree(check(changed(alone, others | {key: value}), Params, path=path), kinds, path)
+                break
+            except UserError as error:
+                errors.append(error)
+        else:
+            raise UserError(f"{path}: search.space.{key}: {value!r} does not do: {errors[0]}")
+
+
+def agree(params: Params, kinds: dict[str, str], path: Path) -> None:
+    """Raise UserError where sections do not agree."""
     layouts = {name: layout(name, chosen.name, kinds, path) for name, chosen in params.embed.items()}
     for name, model in params.models.items():
         key = f"models.{name}"
@@ -64,7 +97,6 @@ def validate(kinds: dict[str, str], path: Path = FILE) -> Params:
         check_build(model, pictures(params, kinds), f"{path}: {key}")
         check_reconstruction(model, model.training(params.train).reconstruction, f"{path}: {key}")
         check_augment(model, layouts, f"{path}: {key}")
-    return params
 
 
 def pictures(params: Params, kinds: dict[str, str]) -> dict[str, Spec]:

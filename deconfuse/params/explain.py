@@ -18,8 +18,8 @@ def explain(error: ValidationError, kind: Any, key: str, path: str) -> str:
 
 
 def line(problem: Any, kind: Any, key: str) -> str:
-    # pydantic marks a wrong key of a mapping by a last step "[key]"
-    steps = [str(step) for step in problem["loc"] if step != "[key]"]
+    # pydantic marks a wrong key of a mapping by a last step "[key]", and we our tags of unions
+    steps = [str(step) for step in problem["loc"] if not str(step).startswith("[")]
     where, models = walk(kind, steps)
     name = ".".join(filter(None, [key, *where])) or "the file"
     wrong = where[-1] if where else ""
