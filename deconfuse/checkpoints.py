@@ -155,7 +155,8 @@ def flat(model: nn.Module, optimizer: torch.optim.Optimizer, state: State, keeps
     """All tensors by one name each, on the CPU. The rate and its like are no part of them: the recipe sets them."""
     moments = {f"{i}/{name}": value for i, kept in optimizer.state_dict()["state"].items() for name, value in kept.items()}
     parts = {"model": snapshot(model, keeps), "moments": moments} | {name: getattr(state, name) for name in TENSORS}
-    values = ((f"{part}/{name}", whole(x.detach())) for part, named in parts.items() for name, x in named.items())
+    # in one order in all processes, which gather together: what was loaded has another one in each
+    values = ((f"{part}/{name}", whole(x.detach())) for part, named in parts.items() for name, x in sorted(named.items()))
     return {name: value.cpu().contiguous() for name, value in values if keeps}
 
 

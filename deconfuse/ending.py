@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
+from torch.distributed import DistBackendError, DistError, DistNetworkError, DistStoreError
+
 from deconfuse.errors import Stopped, UserError
 
 FILE = "TORCHELASTIC_ERROR_FILE"
 """Where torch's launcher looks for a process's words, by its environment."""
 
-MESSAGES = ("distributed_c10d.py", "_fsdp_collectives.py")
-"""Files of torch whose functions pass messages between processes."""
+MESSAGES = {"distributed_c10d.py", "_fsdp_collectives.py", "_functional_collectives.py"}
+"""Files of torch whose functions pass messages between processes, and what these raise where one does not arrive."""
+LOSSES = (RuntimeError, DistError, DistBackendError, DistNetworkError, DistStoreError)
 
 
 class Kind(StrEnum):
@@ -41,8 +44,8 @@ def reported(leads: bool) -> Generator[None]:
             print(stop, file=sys.stderr)
         sys.exit(128 + stop.number)
     except Exception as error:  # noqa: BLE001  the launcher says it
-        inner = Path(traceback.extract_tb(error.__traceback__)[-1].filename).name
-        is_lost = isinstance(error, RuntimeError) and inner in MESSAGES
+        called = {Path(frame.filename).name for frame in traceback.extract_tb(error.__traceback__)[-4:]}
+        is_lost = type(error) in LOSSES and bool(called & MESSAGES)
         words = f"no answer from another process ({str(error).splitlines()[0]})"
         leave(*(Kind.LOST, words) if is_lost else (Kind.BUG, "".join(traceback.format_exception(error))))
 

@@ -32,7 +32,8 @@ def run(module: str, arguments: Sequence[str], launch: Launch, number: int, key:
     Raises UserError with the words of the process that failed, and SystemExit with the true status where a signal ended them: the first
     of them has said how to go on.
     """
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    # this process does nothing else, and the launcher's lines would stand beside the one that says it all
+    logging.disable()
     with TemporaryDirectory() as folder:
         try:
             elastic_launch(config(launch, number, folder), sys.executable)("-m", module, *arguments)
@@ -69,6 +70,8 @@ def config(launch: Launch, number: int, folder: str) -> LaunchConfig:
     is_alone = launch.machines == 1
     # gloo would ask the network who this machine is, and not every network knows
     host = "127.0.0.1" if is_alone else own_address(launch.rendezvous or "")
+    # a warning for each machine whose name nobody knows
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     name = interface(host)
     if name is not None:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
