@@ -69,10 +69,13 @@ def turns(contenders: dict[str, Callable[[], Any]], rounds: int) -> dict[str, li
 def spread(values: Iterable[float], digits: int = 3) -> str:
     """Median (least to most), to so many significant digits."""
     found = list(values)
-    middle, least, most = (
-        f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}" for value in (median(found), min(found), max(found))
-    )
+    middle, least, most = (short(value, digits) for value in (median(found), min(found), max(found)))
     return f"{middle} ({least}-{most})"
+
+
+def short(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits, never as a power of ten."""
+    return f"{value:.{digits}g}" if abs(value) < 10**digits - 0.5 or value == float("inf") else f"{value:,.0f}"
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:

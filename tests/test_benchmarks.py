@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+from torch.cuda import is_available
 
 SMALLEST = ["--rounds", "1", "--scale"]
 
@@ -72,6 +73,23 @@ def test_heads() -> None:
 def test_side_by_side_gives_the_same_bytes() -> None:
     found = rows("benchmarks.side_by_side", *SMALLEST, "0.004")
     assert len(found) == 4
+
+
+def test_cifar10_speed() -> None:
+    found = rows("benchmarks.cifar10_speed", *SMALLEST, "0.001", "--epochs", "2")
+    assert [row[0] for row in found[1:]] == ["cnn", "network made for the race"]
+
+
+def test_tracking() -> None:
+    found = rows("benchmarks.tracking", *SMALLEST, "0.001")
+    assert [row[0] for row in found[1:]] == ["drawn live", "not drawn"]
+
+
+@pytest.mark.skipif(is_available(), reason="there is a GPU")
+def test_without_a_gpu_its_benchmark_says_so() -> None:
+    done = run("benchmarks.gpu")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: torch finds no GPU here")
 
 
 @pytest.mark.skipif(find_spec("lightning") is not None, reason="Lightning is installed")

@@ -35,12 +35,12 @@ def cnn() -> nn.Module:
     return nn.Sequential(*features, nn.Linear(576, 64), relu, nn.Linear(64, 10))
 
 
-def deconv(is_pooled: bool) -> nn.Module:
-    """conv - transposed conv in turn, 32, 64 and 128 channels, 3 x 32 x 32 to 128 x 256 x 256, as printed: all with batch norm and ReLU and
-    a classifier of the whole map; pooled, as the formula has it, the last transposed convolution bare and a classifier of its mean."""
+def deconv(is_pooled: bool, is_linear: bool) -> nn.Module:
+    """conv - transposed conv in turn, 32, 64 and 128 channels, 3 x 32 x 32 to 128 x 256 x 256, each with batch norm and ReLU; the
+    whole map is classified or, `is_pooled`, its mean; `is_linear` leaves the last transposed convolution bare."""
     layers: list[nn.Module] = []
     for inputs, outputs in ((3, 32), (32, 64), (64, 128)):
-        last = is_pooled and outputs == 128
+        last = is_linear and outputs == 128
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         layers += [nn.ConvTranspose2d(outputs, outputs, 4, stride=2, padding=1, bias=last)]
         layers += [] if last else [nn.BatchNorm2d(outputs), nn.ReLU()]
@@ -63,8 +63,9 @@ NETWORKS = {
     "conv_deconv": conv_deconv,
     "printed_cnn": cnn,
     "printed_lstm": Lstm,
-    "printed_deconv": lambda: deconv(False),
-    "pooled_deconv": lambda: deconv(True),
+    "printed_deconv": lambda: deconv(False, False),
+    "printed_pooled": lambda: deconv(True, False),
+    "pooled_deconv": lambda: deconv(True, True),
 }
 SHAPES = {"head": (1, 64), "cnn": (1, 28, 28), "printed_cnn": (1, 28, 28), "printed_lstm": (28, 28)}
 
