@@ -109,6 +109,7 @@ TABLE = [
     ("cnn_lstm", CLIP, 64, False),
     ({"name": "cnn_lstm", "channels": [32, 64]}, CLIP, 64, True),
     ("cnn3d", CLIP, 64, False),
+    ("cnn3d", ("video", [8, 3, 64, 64]), 64, False),
     ({"name": "cnn3d", "channels": [32, 64, 128]}, ("video", [8, 3, 64, 64]), 64, True),
     ("lstm", TEXT, 64, False),
     ({"name": "lstm", "cell": "gru"}, TEXT, 64, False),
