@@ -56,9 +56,9 @@ def measure(name: str, chosen: argparse.Namespace) -> list[list[str]]:
     samples = max(2 * size, round(workload.samples * chosen.scale))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        project.write(
-            folder, *workload.make(samples, max(16, samples // 8), chosen.mirror), params(workload, workload.epochs, chosen.threads)
-        )
+        wanted = params(workload, workload.epochs, chosen.threads)
+        wanted["train"]["precision"] = "auto"
+        project.write(folder, *workload.make(samples, max(16, samples // 8), chosen.mirror), wanted)
         both = {ENGINE: partial(engine, folder, chosen.threads), KERAS: partial(keras, folder, name, chosen.threads, chosen.python)}
         found = turns(both, chosen.rounds)
     ours = [epoch(one) for one in found[ENGINE]]
