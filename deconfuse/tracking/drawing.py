@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 EVALUATION_TAG = "deconfuse.evaluation"
+Outcome = Literal["written", "updated", "known"]
 PARENT_TAG = "mlflow.parentRunId"
 """By which MLflow's pages show a run below another one."""
 BIG = ".safetensors"
@@ -21,7 +22,7 @@ PAGE = 1000
 """Runs that a store gives at a time."""
 
 
-def draw(client: "MlflowClient", experiment_id: str, record: Record) -> Literal["written", "updated", "known"]:
+def draw(client: "MlflowClient", experiment_id: str, record: Record) -> Outcome:
     """Give a record its run, unless it has one; call it while no other process writes."""
     runs = find(client, experiment_id, record.digest, record.tags.get(PARENT_TAG))
     done = next((run for run in runs if run.info.status == "FINISHED"), None)

@@ -10,7 +10,7 @@ from deconfuse.errors import UserError
 from deconfuse.tracking import comparison, drawing
 from deconfuse.tracking.cache import Entry, Past, files, past, remembered, reports
 from deconfuse.tracking.place import repository
-from deconfuse.tracking.record import Record, locked, read
+from deconfuse.tracking.record import Record, locked, milliseconds, read
 from deconfuse.tracking.store import ARTIFACTS_TAG, Store, find
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced
         for record in records:
             # the lock is held for a run at a time: others, who draw as well, need not wait for all of them
             with store.alone():
-                lock = next((one.lock() for one in earlier if one.digest == record.digest), None)
-                outcome = drawing.draw(client, experiment_id, locked(record, lock))
+                known = next((one for one in earlier if one.digest == record.digest), None)
+                outcome = _draw(client, experiment_id, record, known)
             getattr(synced, outcome).append(record.tags["model"])
         own = {record.digest for record in records}
         drawn = drawing.drawn(client)
@@ -72,6 +72,16 @@ def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced
         synced.problem = f"tracking: {one_line(error)}; the outputs are whole; run `make sync` later"
         print(f"warning: {synced.problem}", file=sys.stderr)
     return synced
+
+
+def _draw(client: "MlflowClient", experiment_id: str, record: Record, known: Past | None) -> drawing.Outcome:
+    """Draw a model of the current folder; what was trained twice, by force or after a detour, as it was the first time."""
+    if known is None:
+        return drawing.draw(client, experiment_id, record)
+    if (known.evaluated is None and record.evaluation is not None) or milliseconds(known.started) >= record.started:
+        return drawing.draw(client, experiment_id, locked(record, known.lock()))
+    with files(known.entries) as folder:
+        return drawing.draw(client, experiment_id, locked(read(known.model, folder), known.lock()))
 
 
 def one_line(error: Exception) -> str:
