@@ -26,9 +26,9 @@ from deconfuse.augmenting import Augment
 from deconfuse.build import build
 from deconfuse.dataset import Dataset
 from deconfuse.device import prepare
-from deconfuse.draws import order, stream
 from deconfuse.params import check
 from deconfuse.params.models import Model as Entry
+from deconfuse.training.draws import order, stream
 
 SIZE = 128
 ENTRY = {"encoders": {"image": {"name": "cnn", "channels": [1]}}, "augment": {"image": [{"name": "crop", "shift": 4}, "flip"]}}

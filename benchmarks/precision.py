@@ -21,10 +21,10 @@ from deconfuse.build import build
 from deconfuse.dataset import Dataset
 from deconfuse.device import prepare
 from deconfuse.model import Model
-from deconfuse.optimisation import optimizer
 from deconfuse.params import check
 from deconfuse.params.models import Model as Entry
-from deconfuse.precision import decide
+from deconfuse.training.optimisation import optimizer
+from deconfuse.training.precision import decide
 
 CLASSES = 10
 SECONDS = 0.2

@@ -19,34 +19,34 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from deconfuse.account import best, summary, timing, total
-from deconfuse.checkpoints import ROOT as CHECKPOINTS
-from deconfuse.checkpoints import Checkpoints, alone, place
 from deconfuse.dataset import Dataset
 from deconfuse.device import prepare
 from deconfuse.errors import Stopped, UserError, command, listening
 from deconfuse.files import read_json, remove, whole, write_json
-from deconfuse.guards import TrainingError
-from deconfuse.identity import circumstances, identity
-from deconfuse.job import Job, usable
-from deconfuse.journal import Journal
 from deconfuse.lookup import part
 from deconfuse.model import Model
 from deconfuse.params import read as read_params
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
-from deconfuse.places import is_one_of_several, leads, processes, take_gpu
+from deconfuse.processes.places import is_one_of_several, leads, processes, take_gpu
+from deconfuse.processes.team import ALONE, Team
 from deconfuse.progress import progress
 from deconfuse.reading.residence import place as placed
 from deconfuse.reading.stored import EMBEDDED, PREPARED
 from deconfuse.reading.streaming import Streamed
-from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import check as check_reconstruction
-from deconfuse.state import State
 from deconfuse.tasks import Task
-from deconfuse.team import ALONE, Team
 from deconfuse.trained import MODELS, SEEDS, write_history, write_weights
-from deconfuse.training import fit
+from deconfuse.training.account import best, summary, timing, total
+from deconfuse.training.checkpoints import ROOT as CHECKPOINTS
+from deconfuse.training.checkpoints import Checkpoints, alone, place
+from deconfuse.training.guards import TrainingError
+from deconfuse.training.identity import circumstances, identity
+from deconfuse.training.job import Job, usable
+from deconfuse.training.journal import Journal
+from deconfuse.training.loop import fit
+from deconfuse.training.recipe import Recipe
+from deconfuse.training.state import State
 
 SHOWN = 20
 
@@ -68,15 +68,15 @@ def main(name: str) -> None:
                 "train.cuda_graph to false, or train.launch.processes to 1"
             )
         # late, as is all that one process does without
-        from deconfuse.launching import run
+        from deconfuse.processes.launching import run
 
         run("stages.train", [name], settings.launch, number, f"models.{name}")
 
 
 def take_part(name: str) -> None:
     """Train the model as one of several processes; the one that leads writes its folder."""
-    from deconfuse.distributed import gathered
-    from deconfuse.ending import reported
+    from deconfuse.processes.distributed import gathered
+    from deconfuse.processes.ending import reported
 
     with reported(leads()), alone(name) if leads() else nullcontext(), Journal(name) as journal:
         settings = params(name)[1]

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from test_training import TRAIN, VAL, Net, recipe, same
 from torch import Tensor, nn
 
-from deconfuse.checkpoints import Checkpoints, alone
-from deconfuse.compiling import compile_parts
 from deconfuse.errors import UserError
 from deconfuse.files import DiskFullError, write_bytes
-from deconfuse.optimisation import factor, optimizer
-from deconfuse.state import State
-from deconfuse.training import fit
+from deconfuse.training.checkpoints import Checkpoints, alone
+from deconfuse.training.compiling import compile_parts
+from deconfuse.training.loop import fit
+from deconfuse.training.optimisation import factor, optimizer
+from deconfuse.training.state import State
 
 torch.set_num_threads(1)
 

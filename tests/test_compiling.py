@@ -12,13 +12,13 @@ from test_checkpoints import crashed, equal, run
 from test_training import TRAIN, VAL, Net, net, pictures, recipe, twofold
 from torch import Tensor, nn
 
-from deconfuse.compiling import compile_parts, learning
-from deconfuse.guards import TrainingError
-from deconfuse.job import Job
 from deconfuse.params.train import Train
-from deconfuse.recording import put, recorder, tensors
-from deconfuse.team import Team
-from deconfuse.training import fit
+from deconfuse.processes.team import Team
+from deconfuse.training.compiling import compile_parts, learning
+from deconfuse.training.guards import TrainingError
+from deconfuse.training.job import Job
+from deconfuse.training.loop import fit
+from deconfuse.training.recording import put, recorder, tensors
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ import pytest
 from clone import ROOT, Clone, git
 from small_project import MODELS, build
 
-from deconfuse.draws import order
+from deconfuse.training.draws import order
 
 COMPARED = ("seeds/0/weights.safetensors", "model.json", "history.csv")
 

@@ -18,16 +18,16 @@ from test_model import make as make_model
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from deconfuse import precision
 from deconfuse.build import build
 from deconfuse.dataset import Dataset
 from deconfuse.params import check
 from deconfuse.params.models import Model as Entry
-from deconfuse.precision import decide, labour, pays
 from deconfuse.prediction import predict
 from deconfuse.reading.residence import place
 from deconfuse.reading.stored import read
 from deconfuse.trained import read_weights, untrained
+from deconfuse.training import precision
+from deconfuse.training.precision import decide, labour, pays
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")

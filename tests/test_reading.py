@@ -26,8 +26,8 @@ from deconfuse.reading.memory import available
 from deconfuse.reading.residence import GIB, OF_MAIN, free, place
 from deconfuse.reading.stored import Split, Stored, read
 from deconfuse.reading.streaming import Streamed
-from deconfuse.state import State
-from deconfuse.training import fit
+from deconfuse.training.loop import fit
+from deconfuse.training.state import State
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")

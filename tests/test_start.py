@@ -10,7 +10,7 @@ from clone import ROOT
 from small_project import build
 from test_training import net
 
-from deconfuse.optimisation import optimizer
+from deconfuse.training.optimisation import optimizer
 
 # seconds of CPU each; the compiler's (torch._dynamo) is what torch's own optimisers import at their first step
 HEAVY = (

@@ -20,16 +20,16 @@ from deconfuse.lookup import names, part
 from deconfuse.metrics import over_seeds
 from deconfuse.metrics.regression import FROM_SUMS
 from deconfuse.mixup import mixup
-from deconfuse.optimisation import optimizer
 from deconfuse.params import check
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.params.report import Report
 from deconfuse.prediction import predict
-from deconfuse.recipe import Recipe
 from deconfuse.reporting.page import write
 from deconfuse.tasks import LabelError, Task
 from deconfuse.tasks._losses import balanced_answers, binary_cross_entropy, squared_error
-from deconfuse.training import fit
+from deconfuse.training.loop import fit
+from deconfuse.training.optimisation import optimizer
+from deconfuse.training.recipe import Recipe
 from deconfuse.validation import validate, validate_task
 from stages import embed, evaluate, preprocess, train
 

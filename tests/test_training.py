@@ -13,20 +13,20 @@ from torch.nn import functional as F
 
 from deconfuse.build import build
 from deconfuse.dataset import Dataset
-from deconfuse.draws import hide, order, sow, stream
 from deconfuse.errors import UserError
-from deconfuse.gradient import gradient, mean, pieces
-from deconfuse.guards import TrainingError
 from deconfuse.model import Model
-from deconfuse.optimisation import factor, l1, matrices, optimizer
 from deconfuse.params import check as check_params
 from deconfuse.params.models import Model as Entry
-from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.reconstruction import squared_errors
-from deconfuse.state import State
 from deconfuse.tasks._losses import balanced, cross_entropy
-from deconfuse.training import assess, fit
+from deconfuse.training.draws import hide, order, sow, stream
+from deconfuse.training.gradient import gradient, mean, pieces
+from deconfuse.training.guards import TrainingError
+from deconfuse.training.loop import assess, fit
+from deconfuse.training.optimisation import factor, l1, matrices, optimizer
+from deconfuse.training.recipe import Recipe
+from deconfuse.training.state import State
 
 torch.set_num_threads(1)
 

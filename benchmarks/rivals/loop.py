@@ -29,10 +29,10 @@ def own(folder: Path, name: str) -> tuple[nn.Module, torch.optim.Optimizer, Call
     """The project's model, its optimiser, and how it is asked."""
     from deconfuse.build import build
     from deconfuse.files import read_json
-    from deconfuse.optimisation import optimizer
     from deconfuse.params import read as read_params
     from deconfuse.params.models import Model as Entry
     from deconfuse.params.train import Train
+    from deconfuse.training.optimisation import optimizer
 
     entry = read_params(f"models.{name}", Entry, folder / "params.yaml")
     settings = entry.training(read_params("train", Train, folder / "params.yaml"))

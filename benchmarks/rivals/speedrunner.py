@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from benchmarks.rivals.reading import tell
 from deconfuse.device import prepare
-from deconfuse.optimisation import optimizer
-from deconfuse.team import ALONE
-from deconfuse.training import fit
+from deconfuse.processes.team import ALONE
+from deconfuse.training.loop import fit
+from deconfuse.training.optimisation import optimizer
 from stages.train import params, prepared
 
 WIDTHS = (64, 256, 256)

@@ -1,4 +1,4 @@
-"""`python -m deconfuse.live LOG PID`: draw the log of the training that the process PID does; `deconfuse/journal.py` starts it.
+"""`python -m deconfuse.live LOG PID`: draw the log of the training that the process PID does; `deconfuse/training/journal.py` starts it.
 
 It reads `tracking:` of params.yaml by itself, so that no training depends on that section; it gives way to everything else on the
 machine; and it ends when the training does, however that ends.

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from deconfuse.errors import Stopped
 from deconfuse.files import digest_json, read_json, remove, write_json
-from deconfuse.journal import ROOT as JOURNALS
+from deconfuse.training.journal import ROOT as JOURNALS
 
 ROOT = Path("data/search")
 SHARED = ("data/prepared", "data/embedded")

@@ -1,4 +1,4 @@
-"""Read the log of a training that is under way; `deconfuse/journal.py` says what is in it."""
+"""Read the log of a training that is under way; `deconfuse/training/journal.py` says what is in it."""
 
 import json
 from dataclasses import replace

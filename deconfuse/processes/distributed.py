@@ -15,12 +15,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from deconfuse.draws import sow, stream
 from deconfuse.errors import UserError
-from deconfuse.guards import TrainingError
-from deconfuse.sharded import is_sharded
-from deconfuse.team import Team
-from deconfuse.whole_batch import see_whole_batches
+from deconfuse.processes.sharded import is_sharded
+from deconfuse.processes.team import Team
+from deconfuse.processes.whole_batch import see_whole_batches
+from deconfuse.training.draws import sow, stream
+from deconfuse.training.guards import TrainingError
 
 
 @contextmanager
@@ -66,7 +66,7 @@ class Group(Team):
             model.to(device)
             return
         # it imports 0.9 s
-        from deconfuse.sharding import shard
+        from deconfuse.processes.sharding import shard
 
         shard(model, self.size, device)
 

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from deconfuse.draws import hide, sow, stream
-from deconfuse.guards import TrainingError, every_parameter_learns
-from deconfuse.recipe import Recipe
-from deconfuse.state import State
+from deconfuse.training.draws import hide, sow, stream
+from deconfuse.training.guards import TrainingError, every_parameter_learns
+from deconfuse.training.recipe import Recipe
+from deconfuse.training.state import State
 
 Learnt = tuple[Float[Tensor, ""], Float[Tensor, "B K"]]
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from deconfuse.sharded import local
+from deconfuse.processes.sharded import local
 
 
 class Average:

@@ -1,4 +1,4 @@
-"""Who trains a model: one process, or several that share every batch (`deconfuse/distributed.py`)."""
+"""Who trains a model: one process, or several that share every batch (`deconfuse/processes/distributed.py`)."""
 
 from collections.abc import Callable
 

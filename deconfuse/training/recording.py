@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from deconfuse.compiling import is_recurrent
-from deconfuse.guards import TrainingError
+from deconfuse.training.compiling import is_recurrent
+from deconfuse.training.guards import TrainingError
 
 Present = dict[str, Bool[Tensor, " B"]]
 Learnt = tuple[Tensor, Tensor]

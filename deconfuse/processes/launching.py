@@ -15,10 +15,10 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from deconfuse.ending import Kind
 from deconfuse.errors import UserError
 from deconfuse.params.launch import Launch
-from deconfuse.places import machine
+from deconfuse.processes.ending import Kind
+from deconfuse.processes.places import machine
 
 # linux/sockios.h: the address of an interface
 SIOCGIFADDR = 0x8915

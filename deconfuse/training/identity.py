@@ -16,7 +16,7 @@ from deconfuse.params import load
 from deconfuse.params.models import Model
 from deconfuse.params.train import Train
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 PARTS = ("augmentation", "encoders", "fusion")
 
 

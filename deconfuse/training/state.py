@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deconfuse.sharded import whole
+from deconfuse.processes.sharded import whole
 
 Row = dict[str, int | float]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deconfuse.state import State
+from deconfuse.training.state import State
 
 
 def summary(state: State) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deconfuse.sharded import whole
+from deconfuse.processes.sharded import whole
 
 
 def parts(model: nn.Module) -> list[str]:

@@ -8,21 +8,21 @@ import torch
 
 from deconfuse.augmenting import Augment
 from deconfuse.build import build
-from deconfuse.compiling import compile_parts
 from deconfuse.dataset import Dataset
 from deconfuse.errors import UserError
 from deconfuse.model import Model
-from deconfuse.optimisation import factor, l1, optimizer
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
-from deconfuse.precision import Precision, decide
+from deconfuse.processes.team import ALONE, Team
 from deconfuse.reading.stored import Split, read
 from deconfuse.reading.streaming import Streamed
-from deconfuse.recipe import Recipe
 from deconfuse.reconstruction import squared_errors
-from deconfuse.recording import Recorder, recorder
 from deconfuse.tasks import Task
-from deconfuse.team import ALONE, Team
+from deconfuse.training.compiling import compile_parts
+from deconfuse.training.optimisation import factor, l1, optimizer
+from deconfuse.training.precision import Precision, decide
+from deconfuse.training.recipe import Recipe
+from deconfuse.training.recording import Recorder, recorder
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from deconfuse.machine import Machine
-from deconfuse.state import State
+from deconfuse.training.machine import Machine
+from deconfuse.training.state import State
 
 ROOT = Path("data/live")
 # named, not imported: the training does not depend on how it is shown

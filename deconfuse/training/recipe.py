@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deconfuse.team import ALONE, Team
+from deconfuse.processes.team import ALONE, Team
 
 
 @dataclass(frozen=True)

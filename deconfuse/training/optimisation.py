@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deconfuse.optimisers import SGD, Adam, AdamW
-from deconfuse.sharded import is_sharded
+from deconfuse.processes.sharded import is_sharded
+from deconfuse.training.optimisers import SGD, Adam, AdamW
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["cosine", "linear", "constant"]

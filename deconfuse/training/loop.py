@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deconfuse.average import Average
-from deconfuse.draws import order, stream
-from deconfuse.gradient import gradient, mean, pieces
-from deconfuse.gradients import named, norms
-from deconfuse.guards import TrainingError, Watch, every_parameter_is_optimised, losses_are_finite
 from deconfuse.prediction import answers
-from deconfuse.recipe import Recipe
-from deconfuse.sharded import whole
-from deconfuse.state import Row, State
+from deconfuse.processes.sharded import whole
+from deconfuse.training.average import Average
+from deconfuse.training.draws import order, stream
+from deconfuse.training.gradient import gradient, mean, pieces
+from deconfuse.training.guards import TrainingError, Watch, every_parameter_is_optimised, losses_are_finite
+from deconfuse.training.norms import named, norms
+from deconfuse.training.recipe import Recipe
+from deconfuse.training.state import Row, State
 
 Log = Callable[[Row], None]
 

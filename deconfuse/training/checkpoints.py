@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from deconfuse.errors import UserError
 from deconfuse.files import DiskFullError, remove, write_bytes, write_text
-from deconfuse.guards import not_finite
-from deconfuse.sharded import placed, whole
-from deconfuse.state import State, snapshot
-from deconfuse.team import ALONE, Team
+from deconfuse.processes.sharded import placed, whole
+from deconfuse.processes.team import ALONE, Team
+from deconfuse.training.guards import not_finite
+from deconfuse.training.state import State, snapshot
 
 ROOT = Path("data/checkpoints")
 KEPT = 2

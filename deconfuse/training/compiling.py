@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from deconfuse.guards import TrainingError
+from deconfuse.training.guards import TrainingError
 
 
 def compile_parts(parts: dict[str, nn.Module], say: Callable[[str], None]) -> None:

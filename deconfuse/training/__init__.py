@@ -1,0 +1,1 @@
+"""Training: the loop and its parts, and what an interrupted or finished training leaves."""
