@@ -72,7 +72,7 @@ class Train(Strict):
     not depend on it."""
     compile: bool = False
     """Let torch's compiler make code for the model's training, of all parts but recurrent ones; it takes half a minute and more to begin.
-    On a CPU it is rarely faster. Several processes that share a model's batches neither compile nor record."""
+    On a CPU it is rarely faster. Refused where several processes share a model's batches."""
     cuda_graph: bool = False
     """Record the kernels of a step once and replay them (CUDA graphs): small models are many times as fast on a GPU. Models with recurrent
     layers are not recorded, nor is anything on a CPU; a line says so."""

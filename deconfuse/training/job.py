@@ -59,10 +59,6 @@ class Job:
 
     def hasten(self, model: Model, say: Callable[[str], None]) -> Recorder | None:
         """Compile the model and give what records its steps, where params ask for it."""
-        is_asked = self.settings.compile or self.settings.cuda_graph
-        if is_asked and self.team.size > 1:
-            say("neither compiled nor recorded: its layers wait for those of the other processes")
-            return None
         if self.settings.compile:
             compile_parts(model.parts(), say)
         return recorder(model, self.device, say) if self.settings.cuda_graph else None
