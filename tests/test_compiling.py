@@ -2,9 +2,7 @@
 
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,13 +10,12 @@ from test_checkpoints import crashed, equal, run
 from test_training import TRAIN, VAL, Net, net, pictures, recipe, twofold
 from torch import Tensor, nn
 
-from deconfuse.params.train import Train
-from deconfuse.processes.team import Team
+from deconfuse.errors import UserError
 from deconfuse.training.compiling import compile_parts, learning
 from deconfuse.training.guards import TrainingError
-from deconfuse.training.job import Job
 from deconfuse.training.loop import fit
 from deconfuse.training.recording import put, recorder, tensors
+from stages.train import main
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -66,18 +63,15 @@ def test_without_a_compiler_a_line_says_what_to_do(monkeypatch: pytest.MonkeyPat
         model.train()(data.inputs, data.lengths, data.present)
 
 
-class Pair(Team):
-    size = 2
-
-
-@pytest.mark.parametrize("asked", [{"compile": True}, {"cuda_graph": True}])
-def test_layers_that_wait_for_other_processes_are_left_and_told(asked: dict[str, bool]) -> None:
-    said: list[str] = []
-    model = twofold()
-    job: Any = partial(Job, "tried", None, Train(**asked), CPU, {}, {}, None, {})
-    assert job(Pair()).hasten(model, said.append) is None
-    assert said == ["neither compiled nor recorded: its layers wait for those of the other processes"]
-    assert not any("forward" in vars(part) for part in model.parts().values())
+@pytest.mark.parametrize("key", ["compile", "cuda_graph"])
+def test_several_processes_refuse_to_compile_or_record(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = f"train: {{{key}: true, launch: {{processes: 2}}}}\nmodels: {{tried: {{encoders: {{image: cnn}}}}}}\n"
+    Path("params.yaml").write_text(asked)
+    with pytest.raises(
+        UserError, match=r"^models.tried: .* neither compiled nor recorded; set train.compile and train.cuda_graph to false"
+    ):
+        main("tried")
 
 
 # ---- recording
