@@ -128,6 +128,7 @@ def test_a_preset_builds_its_models(path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("preset", "name", "modality", "expected"),
     [
+        ("cifar10_conv_deconv", "formula", "image", 439_146),
         ("cifar10_conv_deconv", "pooled", "image", 439_274),
         ("lstm", "audio_lstm", "audio", 57_994),
         ("ddnet", "pooled", "image", 186_411),
