@@ -7,7 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from deconfuse.tracking.record import DIGEST_TAG, Artifacts, Points, Record
+from deconfuse.tracking.points import Points
+from deconfuse.tracking.record import DIGEST_TAG, Artifacts, Record
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

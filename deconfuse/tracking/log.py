@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deconfuse.tracking.record import Points, Record, milliseconds, outline, points, system
+from deconfuse.tracking.points import Points, milliseconds, points, system
+from deconfuse.tracking.record import Record, outline
 
 
 class Log:

@@ -10,7 +10,8 @@ from deconfuse.errors import UserError
 from deconfuse.tracking import comparison, drawing
 from deconfuse.tracking.cache import Entry, Past, files, past, remembered, reports
 from deconfuse.tracking.place import repository
-from deconfuse.tracking.record import Record, locked, milliseconds, read
+from deconfuse.tracking.points import milliseconds
+from deconfuse.tracking.record import Record, locked, read
 from deconfuse.tracking.store import ARTIFACTS_TAG, Store, find
 
 if TYPE_CHECKING:

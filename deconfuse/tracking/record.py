@@ -1,6 +1,5 @@
 """What MLflow shall show of one model, read from the files that its stages left."""
 
-import csv
 import json
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -10,6 +9,7 @@ from typing import Any
 from deconfuse.errors import UserError
 from deconfuse.files import digest_json, read_json
 from deconfuse.tracking.confusion import confusion
+from deconfuse.tracking.points import Points, curves, milliseconds, system
 from deconfuse.tracking.shown import as_yaml, flatten, leaves, legal, pretty, redact, without_secrets
 
 MODELS = Path("data/models")
@@ -17,8 +17,6 @@ EVALUATIONS = Path("reports/models")
 KIND_TAG = "deconfuse.kind"
 """`model` of a model's run, `seed` of one of its several seeds', `report` of a report's."""
 DIGEST_TAG = "deconfuse.digest"
-Points = list[tuple[str, float, int, int]]
-"""(metric, value, time in milliseconds, epoch)"""
 Artifacts = dict[str, Path | str]
 """By their names in the run: a file, or text that stands for one"""
 
@@ -132,7 +130,7 @@ def _seed(outline: Record, own: dict[str, Any], about: dict[str, Any], metrics: 
         evaluation=digest_json(scores) if scores else None,
         started=milliseconds(own["started"]),
         ended=milliseconds(own["ended"]),
-        curves=_curves(path, seed, own["epoch_ended"]),
+        curves=curves(path, seed, own["epoch_ended"]),
         figures={"training/best_epoch": about["seeds"][seed]["best_epoch"]} | _figures(about, own),
         scores=_scores(scores),
     )
@@ -192,36 +190,6 @@ def _digest(folder: Path) -> str:
 def _written(run: dict[str, Any]) -> Artifacts:
     """params.yaml as it was; trainings of an earlier version did not note it."""
     return {"params.yaml": as_yaml(run["written"])} if "written" in run else {}
-
-
-def milliseconds(seconds: float) -> int:
-    """Unix seconds as MLflow takes them."""
-    return round(seconds * 1000)
-
-
-def _curves(path: Path, seed: str, epoch_ended: list[float]) -> Points:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["seed"] == seed]
-    return [point for row, ended in zip(rows, epoch_ended, strict=True) for point in points(row, ended)]
-
-
-def points(row: dict[str, Any], ended: float) -> Points:
-    """A row of the history as metrics at the time (unix seconds) at which its epoch was done."""
-    return [
-        ("/".join(map(legal, name.split("/"))), float(value), milliseconds(ended), int(row["epoch"]))
-        for name, value in row.items()
-        if name not in ("seed", "epoch") and value != ""
-    ]
-
-
-def system(samples: list[dict[str, float]], first: int = 0) -> Points:
-    """What was seen of the machine, under names that MLflow has a page of its own for; the steps count the looks from `first` on."""
-    return [
-        (f"system/{name}", value, milliseconds(sample["at"]), step)
-        for step, sample in enumerate(samples, first)
-        for name, value in sample.items()
-        if name != "at"
-    ]
 
 
 def _scores(metrics: dict[str, Any]) -> dict[str, float]:
