@@ -13,6 +13,7 @@ from deconfuse.lookup import part
 from deconfuse.params import FILE, check, load
 from deconfuse.params.data import Data
 from deconfuse.params.embed import Embed
+from deconfuse.params.evaluate import Evaluate
 from deconfuse.params.lineup import LineUp
 from deconfuse.params.models import Models
 from deconfuse.params.preprocess import Preprocess
@@ -37,6 +38,7 @@ class Params(Strict):
     embed: Embed
     train: Train
     models: Models
+    evaluate: Evaluate = Evaluate()
     report: Report
     tracking: Tracking
     lineup: LineUp = LineUp()

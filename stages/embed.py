@@ -6,7 +6,6 @@ Reads `data/prepared/<split>/MODALITY/`; params `embed.MODALITY`. Writes `data/e
 `length.npy` where there is a time axis) and `data/embedded/spec/MODALITY.json`: layout, shape, statistics of the train split.
 """
 
-import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,17 +14,18 @@ from typing import Any
 import numpy as np
 
 from deconfuse.arrays import Growing
-from deconfuse.embeddings import Embedding, Values
+from deconfuse.embeddings import Embedding
 from deconfuse.errors import command
 from deconfuse.files import digest_files, read_json, whole, write_json
 from deconfuse.lookup import part
 from deconfuse.manifest import SPLITS
 from deconfuse.params import read as read_params
 from deconfuse.params.embed import Embedding as Chosen
+from deconfuse.prepared import PREPARED, lengths, values
 from deconfuse.progress import progress
 from deconfuse.statistics import Moments
 
-PREPARED, EMBEDDED = Path("data/prepared"), Path("data/embedded")
+EMBEDDED = Path("data/embedded")
 CHUNK = 256
 
 
@@ -34,7 +34,7 @@ def main(modality: str) -> None:
     described = schema["modalities"][modality]
     chosen = read_params(f"embed.{modality}", Chosen)
     embedding = part("embeddings", chosen.name)(described, **chosen.arguments())
-    embedding.fit(prepared("train", modality))
+    embedding.fit(values("train", modality))
     moments = Moments()
     for split in SPLITS:
         with whole(EMBEDDED / split / modality) as folder:
@@ -59,13 +59,13 @@ def main(modality: str) -> None:
 
 def embed_split(embedding: Embedding, split: str, modality: str, folder: Path, moments: Moments | None) -> tuple[tuple[int, ...], np.dtype]:
     """Embed a split chunk by chunk; `moments` takes in what is present. Returns shape and dtype of a sample."""
-    values, length, present = prepared(split, modality), lengths(split, modality), is_present(split, modality)
+    found, length, present = values(split, modality), lengths(split, modality), is_present(split, modality)
     steps: list[np.ndarray] = []
     with ExitStack() as stack:
         file = None
-        for start in progress(range(0, len(values), CHUNK), f"embed {modality} {split}", unit="chunk"):
+        for start in progress(range(0, len(found), CHUNK), f"embed {modality} {split}", unit="chunk"):
             here = slice(start, start + CHUNK)
-            array, valid = embedding(values[here], None if length is None else length[here])
+            array, valid = embedding(found[here], None if length is None else length[here])
             if file is None:
                 file = stack.enter_context(Growing(folder / "values.npy", array.shape[1:], str(array.dtype)))
             file.append(array)
@@ -76,21 +76,6 @@ def embed_split(embedding: Embedding, split: str, modality: str, folder: Path, m
     if steps:
         np.save(folder / "length.npy", np.concatenate(steps).astype(np.int32))
     return array.shape[1:], array.dtype
-
-
-def prepared(split: str, modality: str) -> Values:
-    """The values of a modality; arrays are mapped, not read."""
-    folder = PREPARED / split / modality
-    if (folder / "values.npy").exists():
-        return np.load(folder / "values.npy", mmap_mode="r")
-    # not splitlines(): that takes U+2028 inside a text for the end of a line
-    with (folder / "values.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
-def lengths(split: str, modality: str) -> np.ndarray | None:
-    path = PREPARED / split / modality / "length.npy"
-    return np.load(path) if path.exists() else None
 
 
 def is_present(split: str, modality: str) -> np.ndarray:

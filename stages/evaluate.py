@@ -2,64 +2,155 @@
 
     python -m stages.evaluate MODEL
 
-Reads `data/models/MODEL/` and the val and test splits under `data/embedded/` and `data/prepared/`; params `train.device`, `train.threads`,
+Reads `data/models/MODEL/`, the splits under `data/embedded/` and `data/prepared/`; params `evaluate`, `train.device`, `train.threads`,
 `models.MODEL`. Writes `reports/models/MODEL/`: `metrics.json` (of each seed, and means over them with intervals); `val.csv` and `test.csv`
-(seed, id, actual, predicted; where there are classes confidence and the probability of each too).
+(seed, id, actual, predicted; where there are classes confidence and the probability of each too); `embeddings.npy`, what the best seed's
+fusion gives for the test rows, float32 (N, D); `tables/`, what the analyses of `evaluate.analyses` found.
 """
 
 import csv
 import json
 import sys
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from deconfuse.analyses import Analysis, Row, Subject
+from deconfuse.dataset import Dataset
 from deconfuse.device import prepare
 from deconfuse.errors import command
 from deconfuse.files import read_json, whole, write_json
 from deconfuse.lookup import part
-from deconfuse.metrics import Metrics, over_seeds
+from deconfuse.metrics import Facts, Metrics, over_seeds
+from deconfuse.model import Model
 from deconfuse.params import read as read_params
+from deconfuse.params.evaluate import Evaluate
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
-from deconfuse.prediction import predict
+from deconfuse.prediction import answers
+from deconfuse.prepared import lengths, values
 from deconfuse.reading.residence import place
 from deconfuse.reading.stored import PREPARED, read
+from deconfuse.reading.streaming import Streamed
+from deconfuse.restoring import restored
 from deconfuse.tasks import Task
 from deconfuse.trained import MODELS, read_weights, seeds_of, untrained
 
 REPORTS = Path("reports/models")
+MEASURED = ("val", "test")
 
 
 def main(name: str) -> None:
+    asked: Evaluate = read_params("evaluate", Evaluate)
     settings: Train = read_params(f"models.{name}", Entry).training(read_params("train", Train))
     device = prepare(settings.device, settings.threads, settings.precision)
     about = read_json(MODELS / name / "model.json")
-    schema = read_json(PREPARED / "schema.json")
-    task: Task = part("tasks", schema["task"])()
-    metrics: Metrics = part("metrics", schema["task"])()
-    model = untrained(name, about, task.prior(schema)).to(device)
-    means, each = {}, {str(seed): {} for seed in seeds_of(about)}
+    facts = read_json(PREPARED / "schema.json")
+    task: Task = part("tasks", facts["task"])()
+    metrics: Metrics = part("metrics", facts["task"])()
+    model = untrained(name, about, task.prior(facts)).to(device)
+
+    @cache
+    def data(split: str) -> Dataset | Streamed:
+        stored = read(split, about["modalities"], sorted(facts["modalities"]))
+        return place({split: stored}, device, settings.resident, lambda text: tell(name, text))[split]
+
     with whole(REPORTS / name) as folder:
-        folder.mkdir()
-        for split in ("val", "test"):
-            stored = read(split, about["modalities"], sorted(schema["modalities"]))
-            data = place({split: stored}, device, settings.resident, lambda text: tell(name, text))[split]
-            ids = json.loads((PREPARED / split / "rows" / "id.json").read_text(encoding="utf-8"))
-            target, terms = data.label.cpu().numpy(), []
-            with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
-                table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-                table.writerow(["seed", "id", *metrics.header(schema)])
-                for seed, found in each.items():
-                    model.load_state_dict(read_weights(name, about, int(seed)))
-                    predicted = task.predictions(predict(model, data), schema)
-                    found[split] = metrics.figures(target, predicted)
-                    terms.append(metrics.terms(target, predicted))
-                    rows = metrics.rows(target, predicted, schema)
-                    table.writerows([seed, identity, *row] for identity, row in zip(ids, rows, strict=True))
-            means[split] = over_seeds([found[split] for found in each.values()], metrics.bounds(np.stack(terms)))
+        (folder / "tables").mkdir(parents=True)
+        subjects: Callable[[int], Subject] = partial(questioned, name, model, about, task, metrics, facts, data)
+        figures, tables = measured(subjects, seeds_of(about), asked, folder)
+        for stem, rows in tables.items():
+            write_table(folder / "tables" / f"{stem}.csv", rows)
         kept = {key: about[key] for key in ("modalities", "fusion", "parameters")}
-        write_json(folder / "metrics.json", {"model": name, **kept, **means, "seeds": each})
+        write_json(folder / "metrics.json", {"model": name, **kept, **figures})
+
+
+def questioned(
+    name: str,
+    model: Model,
+    about: dict[str, Any],
+    task: Task,
+    metrics: Metrics,
+    facts: Facts,
+    data: Callable[[str], Dataset | Streamed],
+    seed: int,
+) -> Subject:
+    """The model with the weights of a seed; of all of them only the latest can be asked."""
+    model.load_state_dict(read_weights(name, about, seed))
+    model.eval()
+    return Subject(
+        name=name,
+        seed=seed,
+        is_best=seed == about["best_seed"],
+        model=model,
+        task=task,
+        metrics=metrics,
+        facts=facts,
+        data=data,
+        ids=ids,
+        logits={},
+        raw=lambda split, modality: (values(split, modality), lengths(split, modality)),
+        embedding=cache(lambda modality: restored(about["specs"][modality], facts["modalities"][modality])),
+    )
+
+
+def ids(split: str) -> list[str]:
+    return json.loads((PREPARED / split / "rows" / "id.json").read_text(encoding="utf-8"))
+
+
+def measured(
+    subjects: Callable[[int], Subject], seeds: list[int], asked: Evaluate, folder: Path
+) -> tuple[dict[str, Any], dict[str, list[Row]]]:
+    """The figures of metrics.json and the analyses' tables; predictions and embeddings are written into the folder."""
+    each: dict[str, dict[str, Any]] = {}
+    terms: dict[str, list[np.ndarray]] = {split: [] for split in MEASURED}
+    predictions: dict[str, list[list[str]]] = {split: [] for split in MEASURED}
+    tables: dict[str, list[Row]] = {}
+    analyses: list[Analysis] = [part("analyses", one.name)(**one.arguments()) for one in asked.analyses]
+    for seed in seeds:
+        subject = subjects(seed)
+        each[str(seed)] = {}
+        for split in MEASURED:
+            subject.logits[split], fused = answered(subject, split)
+            target, predicted = subject.target(split), subject.predicted(split)
+            each[str(seed)][split] = subject.metrics.figures(target, predicted)
+            terms[split].append(subject.metrics.terms(target, predicted))
+            rows = subject.metrics.rows(target, predicted, subject.facts)
+            predictions[split] += [[str(seed), identity, *row] for identity, row in zip(subject.ids(split), rows, strict=True)]
+        if subject.is_best:
+            np.save(folder / "embeddings.npy", fused.cpu().numpy())
+        for analysis in analyses:
+            for stem, found in analysis(subject).items() if subject.is_best or analysis.of_every_seed else ():
+                tables.setdefault(stem, []).extend({"seed": seed, **row} for row in found)
+    for split, rows in predictions.items():
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            table.writerow(["seed", "id", *subject.metrics.header(subject.facts)])
+            table.writerows(rows)
+    means = {split: over_seeds([one[split] for one in each.values()], subject.metrics.bounds(np.stack(terms[split]))) for split in MEASURED}
+    return {**means, "seeds": each}, tables
+
+
+@torch.inference_mode()
+def answered(subject: Subject, split: str) -> tuple[Tensor, Tensor]:
+    """Of all rows of a split the logits (N, K), and what the fusion gives (N, D)."""
+    data = subject.data(split)
+    found = [(logits, out["fused"]) for _, logits, out in answers(subject.model, data, slice(0, len(data)))]
+    logits, fused = zip(*found, strict=True)
+    return torch.cat(logits), torch.cat(fused)
+
+
+def write_table(path: Path, rows: list[Row]) -> None:
+    """Rows of the same keys as CSV."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
 
 
 def tell(name: str, text: str) -> None:

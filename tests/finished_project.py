@@ -268,7 +268,7 @@ def write_evaluation(folder: Path, name: str, fake: Fake, rows: list[tuple[str, 
                 shares = [f"{c if k == p else (1 - c) / (len(classes) - 1):.6f}" for k in range(len(classes))]
                 table.append([seed, identifier, classes[a], classes[p], f"{c:.6f}", *shares])
             each[str(seed)][split] = measure(actual, predicted, confidence, len(classes))
-            verdicts.append(right.astype(float)[:, None])
+            verdicts.append(np.stack([np.ones(len(right)), right], 1))
         write_csv(folder / f"{split}.csv", table)
         measures[split] = over_seeds([figures[split] for figures in each.values()], SingleLabel().bounds(np.stack(verdicts)))
     write_json(

@@ -110,6 +110,7 @@ MAY = {
         "params",
     },
     "tables": {"errors", "files", "manifest", "params.data", "params.strict", "params.explain", "params"},
+    "analyses": {"dataset", "embeddings", "metrics", "model", "prediction", "reading", "tasks", "lookup"},
     "model.py": set(),
     "training/loop.py": {
         "training.average",

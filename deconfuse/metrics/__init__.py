@@ -5,7 +5,7 @@ Axes: S seeds, N samples, K classes, F sums. `facts` is `schema.json`; predictio
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -17,13 +17,22 @@ Figures = dict[str, float | int]
 class Metrics(ABC):
     """The metrics of one task."""
 
+    main: ClassVar[str]
+    """The figure that models are compared by."""
+    less_is_better: ClassVar[bool] = False
+    """Of the main figure."""
+
     @abstractmethod
     def figures(self, target: np.ndarray, predicted: np.ndarray) -> Figures:
         """All figures of a split by name; `n` counts samples."""
 
     @abstractmethod
     def terms(self, target: np.ndarray, predicted: np.ndarray) -> Float[np.ndarray, "N F"]:
-        """What each sample adds to the sums that `bounds` is made of."""
+        """What each sample adds to the sums that `figure` and `bounds` are made of."""
+
+    @abstractmethod
+    def figure(self, sums: Float[np.ndarray, "... F"]) -> Float[np.ndarray, " ..."]:
+        """The main figure from sums over samples of `terms`."""
 
     @abstractmethod
     def bounds(self, terms: Float[np.ndarray, "S N F"]) -> dict[str, tuple[float, float]]:

@@ -15,6 +15,8 @@ THRESHOLD = 0.5
 class MultiLabel(Metrics):
     """F1, average precision and cross-entropy of probabilities (N, K)."""
 
+    main = "micro_f1"
+
     def figures(self, target: Float[np.ndarray, "N K"], predicted: Float[np.ndarray, "N K"]) -> Figures:
         """`micro_f1` (over all decisions), `macro_f1` (mean over classes, 0 for a class neither present nor predicted),
         `mean_average_precision` (mean over the classes that some sample has), `exact_match` (share of samples with all classes
@@ -35,6 +37,9 @@ class MultiLabel(Metrics):
         """The hits, and the classes that are there or chosen."""
         chosen, there = predicted > THRESHOLD, target > 0
         return np.stack([(there & chosen).sum(1), there.sum(1) + chosen.sum(1)], 1).astype(float)
+
+    def figure(self, sums: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, " ..."]:
+        return micro_f1(sums)
 
     def bounds(self, terms: Float[np.ndarray, "S N 2"]) -> dict[str, tuple[float, float]]:
         return {"micro_f1": interval(terms, micro_f1)}

@@ -13,6 +13,9 @@ from deconfuse.metrics._bootstrap import interval
 class Regression(Metrics):
     """Errors of numbers (N,) in the labels' unit."""
 
+    main = "rmse"
+    less_is_better = True
+
     def figures(self, target: Float[np.ndarray, " N"], predicted: Float[np.ndarray, " N"]) -> Figures:
         """`rmse` (root of the mean squared error) and `mae` (mean absolute error) in the labels' unit, `r2` (share of the variance that is
         explained: 1 is perfect, 0 no better than the split's mean), and `n`.
@@ -31,6 +34,9 @@ class Regression(Metrics):
         """1, the squared and the absolute error, the target's distance from the mean and that squared."""
         error, distance = predicted - target, target - target.mean()
         return np.stack([np.ones(len(target)), error**2, np.abs(error), distance, distance**2], 1)
+
+    def figure(self, sums: Float[np.ndarray, "... 5"]) -> Float[np.ndarray, " ..."]:
+        return FROM_SUMS["rmse"](sums)
 
     def bounds(self, terms: Float[np.ndarray, "S N 5"]) -> dict[str, tuple[float, float]]:
         return {name: interval(terms, figure) for name, figure in FROM_SUMS.items()}

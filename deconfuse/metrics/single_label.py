@@ -14,6 +14,8 @@ Z = 1.959963984540054
 class SingleLabel(Metrics):
     """Accuracy, F1 and cross-entropy of probabilities (N, K)."""
 
+    main = "accuracy"
+
     def figures(self, target: Int[np.ndarray, " N"], predicted: Float[np.ndarray, "N K"]) -> Figures:
         """`accuracy`, `macro_f1` (mean F1 over all classes, 0 for a class neither present nor predicted), `loss` (mean cross-entropy,
         nats) and `n`."""
@@ -25,12 +27,16 @@ class SingleLabel(Metrics):
             "n": len(target),
         }
 
-    def terms(self, target: Int[np.ndarray, " N"], predicted: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N 1"]:
-        """1 where the class is right."""
-        return (predicted.argmax(1) == target).astype(float)[:, None]
+    def terms(self, target: Int[np.ndarray, " N"], predicted: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N 2"]:
+        """1, and 1 where the class is right."""
+        right = (predicted.argmax(1) == target).astype(float)
+        return np.stack([np.ones_like(right), right], 1)
 
-    def bounds(self, terms: Float[np.ndarray, "S N 1"]) -> dict[str, tuple[float, float]]:
-        return {"accuracy": wilson(terms[..., 0].mean(0))}
+    def figure(self, sums: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, " ..."]:
+        return sums[..., 1] / sums[..., 0]
+
+    def bounds(self, terms: Float[np.ndarray, "S N 2"]) -> dict[str, tuple[float, float]]:
+        return {"accuracy": wilson(terms[..., 1].mean(0))}
 
     def header(self, facts: Facts) -> list[str]:
         return ["actual", "predicted", "confidence", *(f"p:{name}" for name in facts["classes"])]

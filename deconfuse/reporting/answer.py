@@ -1,6 +1,7 @@
 """The answer in two sentences, and the paired bootstrap behind it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
@@ -104,3 +105,11 @@ def interval(result: Result) -> str:
 def seeds(result: Result, half: float | None) -> str:
     """What follows an interval over test rows where there is one over seeds."""
     return "" if half is None else f" over test rows, {result.measure.within(half)} over seeds"
+
+
+def against(results: list[Result], resamples: int, seed: int) -> dict[str, Any]:
+    """The best single modality's model, and by name the difference of every other model from it (empty without one)."""
+    best = next((result for result in results if result.single), None)
+    if best is None:
+        return {"best": None, "differences": {}}
+    return {"best": best, "differences": {result.name: compared(result, best, resamples, seed) for result in results if result is not best}}

@@ -7,62 +7,79 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from deconfuse.files import read_json, write_json, write_text
+from deconfuse.files import read_json, whole, write_json, write_text
 from deconfuse.params.report import Report
-from deconfuse.reporting import charts, gallery, words
-from deconfuse.reporting.answer import answer, compared
-from deconfuse.reporting.results import Result, leaderboard, nested, read
-from deconfuse.reporting.settings import shared_and_own
+from deconfuse.reporting import charts, words
+from deconfuse.reporting import results as trained
+from deconfuse.reporting.answer import answer
+from deconfuse.reporting.context import Context, Section
+from deconfuse.reporting.results import Result
+from deconfuse.reporting.sections import confusions, curves, data, leaderboard, models, samples
 
 HERE = Path(__file__).parent
+SECTIONS = (leaderboard, data, curves, confusions, samples, models)
+"""In the page's order."""
 
 
-def write(models: list[str], options: Report, folder: Path) -> None:
-    """Write leaderboard.csv, metrics.json, runs.json and index.html into `folder / "reports"`; `folder` is the project's root.
+def write(names: list[str], options: Report, folder: Path) -> None:
+    """Write leaderboard.csv, metrics.json, runs.json, tables/ and index.html into `folder / "reports"`; `folder` is the project's root.
 
     Raises UserError where a named model is not trained or not evaluated, or a file of the data is missing.
     """
-    results = read(models, folder)
-    table = leaderboard(results)
+    results = trained.read(names, folder)
+    table = trained.leaderboard(results)
     reports = folder / "reports"
     write_text(reports / "leaderboard.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_json(reports / "metrics.json", nested(table))
+    write_json(reports / "metrics.json", trained.nested(table))
     # which trainings it compares: their digests in the leaderboard's order
     write_text(reports / "runs.json", json.dumps({result.name: result.run["digest"] for result in results}, indent=1) + "\n")
-    write_text(reports / "index.html", page(results, options, folder))
+    context = gathered(results, options, folder)
+    sections = [section for one in SECTIONS if (section := one.make(context)) is not None]
+    with whole(reports / "tables") as tables:
+        tables.mkdir()
+        for section in sections:
+            for name, rows in section.tables.items():
+                rows.to_csv(tables / f"{name}.csv", index=False, lineterminator="\n")
+    write_text(reports / "index.html", page(context, sections))
 
 
-def page(results: list[Result], options: Report, root: Path) -> str:
-    """The whole page as HTML."""
+def gathered(results: list[Result], options: Report, root: Path) -> Context:
+    """What the sections are made from."""
     prepared = root / "data/prepared"
     schema, summary = read_json(prepared / "schema.json"), read_json(prepared / "summary.json")
-    shared, own = shared_and_own(results, ("params", "environment", "git"))
-    right, wrong = gallery.cards(list(gallery.draw(results, options.samples, options.seed)), results, root)
-    return (
-        environment()
-        .get_template("template.html")
-        .render(
-            style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
-            title=options.title or question(results, summary["source"]["title"]),
-            answer=answer(results, options.bootstrap, options.seed),
-            options=options,
-            results=results,
-            measure=results[0].measure,
-            seeds=words.seeds([result.seeds for result in results]),
-            repeated=(repeated := [result for result in results if result.several]),
-            of_best=words.of_best({result.name: result.best_seed for result in repeated}),
-            against=against(results, options),
-            schema=schema,
-            summary=summary,
-            leaderboard=charts.leaderboard(results),
-            curves={result.name: charts.curves(result) for result in results},
-            mistakes={result.name: chart for result in results if (chart := charts.mistakes(result, schema["classes"])) is not None},
-            judges="model" if all(result.single for result in results) else "fusion",
-            right=right,
-            wrong=wrong,
-            shared=shared,
-            own=own,
-        )
+    templates = environment()
+
+    def render(template: str, **values: Any) -> Markup:
+        return Markup(templates.get_template(template).render(**common(context), **values))
+
+    context = Context(results, options, schema, summary, root, render)
+    return context
+
+
+def common(context: Context) -> dict[str, Any]:
+    """What every template may use."""
+    return {
+        "options": context.options,
+        "results": context.results,
+        "measure": context.measure,
+        "repeated": context.repeated,
+        "of_best": words.of_best({result.name: result.best_seed for result in context.repeated}),
+        "schema": context.schema,
+        "summary": context.summary,
+    }
+
+
+def page(context: Context, sections: list[Section]) -> str:
+    """The whole page as HTML."""
+    results, options = context.results, context.options
+    return context.render(
+        "page.html",
+        style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
+        title=options.title or question(results, context.summary["source"]["title"]),
+        answer=answer(results, options.bootstrap, options.seed),
+        seeds=words.seeds([result.seeds for result in results]),
+        leaderboard=charts.leaderboard(results),
+        sections=sections,
     )
 
 
@@ -72,20 +89,10 @@ def question(results: list[Result], title: str) -> str:
     return f"Which model does best on {title}?" if is_one else f"Which modality and which fusion helps on {title}?"
 
 
-def against(results: list[Result], options: Report) -> dict[str, Any]:
-    """The best single modality's model, and by name the difference of every other model from it (empty without one)."""
-    best = next((result for result in results if result.single), None)
-    if best is None:
-        return {"best": None, "differences": {}}
-    others = [result for result in results if result is not best]
-    found = {result.name: compared(result, best, options.bootstrap, options.seed) for result in others}
-    return {"best": best, "differences": found}
-
-
 def environment() -> jinja2.Environment:
     """Templates in which every value is escaped, and a missing one is an error."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
+        loader=jinja2.FileSystemLoader(HERE / "sections"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -13,11 +13,11 @@ from safetensors.torch import load
 from deconfuse.build import build
 from deconfuse.dataset import Dataset
 from deconfuse.device import prepare
-from deconfuse.embeddings import Embedding
 from deconfuse.lookup import part
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.preprocess import Decoding
 from deconfuse.prediction import predict
+from deconfuse.restoring import restored
 from deconfuse.serving import bundle
 from deconfuse.serving.answers import explained, in_words
 from deconfuse.serving.contributions import MOST, shapley
@@ -45,15 +45,8 @@ class Served:
         self.model.load_state_dict(load(weights))
         self.model.bf16 = frozenset(about["model"]["bf16"])
         self.model.to(self.device)
-        self.embeddings = {name: self.embedding(name) for name in self.kinds}
+        self.embeddings = {name: restored(self.specs[name], self.schema["modalities"][name]) for name in self.kinds}
         self.lock = Lock()
-
-    def embedding(self, name: str) -> Embedding:
-        spec = self.specs[name]
-        options = {key: value for key, value in spec["params"].items() if key != "name"}
-        made: Embedding = part("embeddings", spec["representation"])(self.schema["modalities"][name], **options)
-        made.restore(spec)
-        return made
 
     def answer(self, rows: Sequence[Row], contributions: bool = False) -> list[dict[str, Any]]:
         """What the model says of each row: `label`, `probabilities` where there are classes, and `modalities`, those that it had.
