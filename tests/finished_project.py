@@ -270,6 +270,9 @@ def write_evaluation(folder: Path, name: str, fake: Fake, rows: list[tuple[str, 
             each[str(seed)][split] = measure(actual, predicted, confidence, len(classes))
             verdicts.append(np.stack([np.ones(len(right)), right], 1))
         write_csv(folder / f"{split}.csv", table)
+        # what is near each other is of one class
+        fused = np.eye(len(classes))[actual] + np.random.default_rng(fake.luck).normal(0, 0.2, (len(part), len(classes)))
+        np.save(folder / "embeddings.npy", fused.astype(np.float32))
         measures[split] = over_seeds([figures[split] for figures in each.values()], SingleLabel().bounds(np.stack(verdicts)))
     write_json(
         folder / "metrics.json",

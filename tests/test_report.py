@@ -18,7 +18,7 @@ from deconfuse.errors import UserError
 from deconfuse.params.report import Report
 from deconfuse.reporting import gallery, media, words
 from deconfuse.reporting.answer import answer, compared, difference, welch
-from deconfuse.reporting.page import write
+from deconfuse.reporting.page import SECTIONS, write
 from deconfuse.reporting.results import read
 from deconfuse.reporting.settings import flat
 
@@ -334,7 +334,9 @@ def test_hostile_data_stays_text(tmp_path: Path) -> None:
     assert not [name for _, attributes in parsed.elements for name in attributes if name.startswith("on")]
     assert "srcdoc" not in {name for _, attributes in parsed.elements for name in attributes}
     for value in parsed.values("href", "src", "poster", "xlink:href", "action", "data"):
-        assert re.match(r"#|data:(image/(png|webp)|audio/flac|video/mp4);base64,|leaderboard\.csv$|metrics\.json$", value), value[:80]
+        assert re.match(
+            r"#|data:(image/(png|webp)|audio/flac|video/mp4);base64,|leaderboard\.csv$|metrics\.json$|tables/\w+\.csv$", value
+        ), value[:80]
     assert not re.search(r"url\((?!#)", "".join(parsed.values("style", "clip-path")))
     said = "".join(parsed.words)
     for payload in HOSTILE[:8]:
@@ -412,10 +414,14 @@ def test_page_in_a_real_browser(finished: Path, scheme: str) -> None:
         tab.goto((finished / "reports/index.html").as_uri())
         tab.wait_for_function("[...document.querySelectorAll('audio, video')].every(m => m.readyState > 0 || m.error)")
         assert not complaints
-        assert tab.evaluate("[...document.querySelectorAll('main > section')].map(s => s.id)") == [
-            *("leaderboard", "data", "curves", "confusions", "samples", "models")
-        ]
-        assert tab.evaluate("[...document.querySelectorAll('svg')].filter(s => s.getBBox().width > 100).length") == 1 + 2 * len(MODELS)
+        found = tab.evaluate("[...document.querySelectorAll('main > section')].map(s => s.id)")
+        order = [section.__name__.rpartition(".")[2] for section in SECTIONS]
+        assert found == [name for name in order if name in found]
+        assert {"leaderboard", "faults", "clusters", "data", "curves", "confusions", "samples", "models"} <= set(found)
+        assert tab.evaluate("[...document.querySelectorAll('nav a')].map(a => a.hash.slice(1))") == found
+        tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert tab.evaluate("[...document.querySelectorAll('svg')].every(s => s.getBBox().width > 100)")
+        assert tab.evaluate("document.querySelectorAll('svg').length") >= 2 + 2 * len(MODELS)
         assert tab.evaluate("[...document.images].length && [...document.images].every(i => i.complete && i.naturalWidth == 24)")
         assert tab.evaluate("[...document.querySelectorAll('audio')].map(a => a.duration)")[:1] == [0.25]
         assert set(tab.evaluate("[...document.querySelectorAll('video')].map(v => v.videoWidth)")) == {144}

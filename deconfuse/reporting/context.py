@@ -39,6 +39,20 @@ class Context:
         """The models of several seeds."""
         return [result for result in self.results if result.several]
 
+    @property
+    def chosen(self) -> Result:
+        """The model that is best on the validation split."""
+        return min(self.results, key=lambda result: (result.measure.order(result.val[result.measure.key]), result.name))
+
+    def answers(self, result: Result, split: str) -> pd.DataFrame:
+        """What the best seed said of the rows of val or test, in their order: `id`, `actual`, `predicted` as text, where there are classes
+        `confidence` and `p:<class>` as numbers."""
+        path = self.root / "reports/models" / result.name / f"{split}.csv"
+        found = pd.read_csv(path, dtype=str, keep_default_na=False)
+        numbers = {name: float for name in found if name == "confidence" or name.startswith("p:")}
+        own = found[found["seed"] == str(result.best_seed)]
+        return own.drop(columns="seed").astype(numbers).reset_index(drop=True)
+
     def table(self, result: Result, name: str) -> pd.DataFrame | None:
         """A table that an analysis left of a model (columns: seed, then its own); None where it was not asked, or has no rows."""
         path = self.root / "reports/models" / result.name / "tables" / f"{name}.csv"

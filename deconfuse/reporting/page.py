@@ -14,10 +14,10 @@ from deconfuse.reporting import results as trained
 from deconfuse.reporting.answer import answer
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.sections import confusions, curves, data, leaderboard, models, samples
+from deconfuse.reporting.sections import clusters, confusions, curves, data, faults, leaderboard, models, samples
 
 HERE = Path(__file__).parent
-SECTIONS = (leaderboard, data, curves, confusions, samples, models)
+SECTIONS = (leaderboard, faults, clusters, data, curves, confusions, samples, models)
 """In the page's order."""
 
 

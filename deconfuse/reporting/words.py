@@ -1,5 +1,6 @@
 """Numbers, units and data text as the page writes them."""
 
+import re
 import unicodedata
 
 from markupsafe import Markup
@@ -19,6 +20,11 @@ def short(text: str, most: int) -> str:
 def breakable(name: str) -> Markup:
     """A name, escaped, that may break over lines after its underscores."""
     return Markup("_<wbr>").join(plain(name).split("_"))
+
+
+def markdown(text: str) -> str:
+    """Text as Markdown that shows it as it is: no link, table, code or HTML is made of it."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", plain(text)).replace("\n", " ")
 
 
 def percent(share: float) -> str:
