@@ -20,14 +20,14 @@ def answers(labels: np.ndarray, truth: np.ndarray, sure: float = 0.9) -> pd.Data
     shares[np.arange(len(truth)), truth] = sure
     named = np.array(CLASSES, object)
     table = pd.DataFrame(shares, columns=[f"p:{name}" for name in CLASSES])
-    return table.assign(id=[f"row-{i}" for i in range(len(truth))], split="test", actual=named[labels], predicted=named[truth])
+    return table.assign(id=[f"row-{i}" for i in range(len(truth))], actual=named[labels], predicted=named[truth])
 
 
 def test_planted_label_errors_are_found_and_no_others() -> None:
     truth = np.arange(90) % 3
     labels = truth.copy()
     labels[[4, 31, 77]] = (labels[[4, 31, 77]] + 1) % 3
-    found = suspects(answers(labels, truth), CLASSES)
+    found = suspects(answers(labels, truth), np.repeat("test", 90), CLASSES)
     assert sorted(found["id"]) == ["row-31", "row-4", "row-77"]
     assert set(found["confidence"]) == {0.9} and set(found["quality"]) == {0.05}
     assert dict(zip(found["id"], found["suggested"], strict=True))["row-4"] == CLASSES[truth[4]]
@@ -35,8 +35,8 @@ def test_planted_label_errors_are_found_and_no_others() -> None:
 
 def test_right_labels_and_a_single_class_raise_no_suspicion() -> None:
     truth = np.arange(60) % 3
-    assert suspects(answers(truth, truth), CLASSES).empty
-    assert suspects(answers(np.zeros(20, int), np.zeros(20, int)), CLASSES).empty
+    assert suspects(answers(truth, truth), np.repeat("test", 60), CLASSES).empty
+    assert suspects(answers(np.zeros(20, int), np.zeros(20, int)), np.repeat("val", 20), CLASSES).empty
 
 
 def test_confused_pairs_are_counted_from_actual_to_predicted() -> None:

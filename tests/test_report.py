@@ -319,6 +319,10 @@ class Page(HTMLParser):
         return (value or "" for _, attributes in self.elements for name, value in attributes.items() if name in names)
 
 
+OWN = r"#|data:(image/(png|webp)|audio/flac|video/mp4);base64,|leaderboard\.csv$|metrics\.json$|tables/\w+\.csv$"
+"""What the page may refer to: itself, what it holds, and the files beside it."""
+
+
 def test_hostile_data_stays_text(tmp_path: Path) -> None:
     models = {name: Fake(fake.modalities, fake.fusion, 0.5, fake.luck) for name, fake in MODELS.items()}
     models["<b onclick=alert(1)>$m$"] = Fake(("audio", "image"), "<i>concat", 0.9, 9)

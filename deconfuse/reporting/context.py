@@ -1,5 +1,6 @@
 """What every section of the page is made from."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,10 +49,10 @@ class Context:
         """What the best seed said of the rows of val or test, in their order: `id`, `actual`, `predicted` as text, where there are classes
         `confidence` and `p:<class>` as numbers."""
         path = self.root / "reports/models" / result.name / f"{split}.csv"
-        found = pd.read_csv(path, dtype=str, keep_default_na=False)
-        numbers = {name: float for name in found if name == "confidence" or name.startswith("p:")}
-        own = found[found["seed"] == str(result.best_seed)]
-        return own.drop(columns="seed").astype(numbers).reset_index(drop=True)
+        # a class may well be named "NA" or "007"
+        kinds: Any = defaultdict(lambda: "float64", dict.fromkeys(("seed", "id", "actual", "predicted"), "str"))
+        found = pd.read_csv(path, dtype=kinds, keep_default_na=False)
+        return found[found["seed"] == str(result.best_seed)].drop(columns="seed").reset_index(drop=True)
 
     def table(self, result: Result, name: str) -> pd.DataFrame | None:
         """A table that an analysis left of a model (columns: seed, then its own); None where it was not asked, or has no rows."""

@@ -8,11 +8,12 @@ import pandas as pd
 COLUMNS = ["split", "id", "labelled", "suggested", "confidence", "quality"]
 
 
-def suspects(predictions: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+def suspects(predictions: pd.DataFrame, splits: np.ndarray, classes: list[str]) -> pd.DataFrame:
     """Likely label errors, the likeliest first (confident learning: Northcutt, Jiang & Chuang 2021, by cleanlab).
 
     Args:
-        predictions: rows that the model has not learnt from: `split`, `id`, `actual`, and `p:<class>`, the probability of each class.
+        predictions: rows that the model has not learnt from: `id`, `actual`, and `p:<class>`, the probability of each class.
+        splits: of the same rows.
         classes: in the order of the data.
 
     Returns:
@@ -37,7 +38,7 @@ def suspects(predictions: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     best = shares[found].argmax(1)
     return pd.DataFrame(
         {
-            "split": predictions["split"].to_numpy()[found],
+            "split": splits[found],
             "id": predictions["id"].to_numpy()[found],
             "labelled": predictions["actual"].to_numpy()[found],
             "suggested": np.array(classes, object)[best],

@@ -42,8 +42,9 @@ def make(context: Context) -> Section:
 
 def labels(context: Context, result: Result) -> pd.DataFrame:
     """Likely label errors among the rows that the model has not learnt from."""
-    held = pd.concat([context.answers(result, split).assign(split=split) for split in ("val", "test")], ignore_index=True)
-    return suspects(held, context.schema["classes"])
+    held = {split: context.answers(result, split) for split in ("val", "test")}
+    splits = np.repeat(list(held), [len(rows) for rows in held.values()])
+    return suspects(pd.concat(held.values(), ignore_index=True), splits, context.schema["classes"])
 
 
 def confused(answers: pd.DataFrame) -> pd.DataFrame:
