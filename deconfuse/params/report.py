@@ -12,6 +12,8 @@ class Report(Strict):
 
     title: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """The question at its head; null asks which modality and which fusion helps on the data set."""
+    intended_use: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    """What the models are for, and what they are not for, in your words; the model cards bear it."""
     samples: Annotated[int, Field(ge=0, le=40)] = 12
     """Test rows in the gallery: half that every fusion has right, half that some fusion has wrong."""
     bootstrap: Annotated[int, Field(ge=100, le=1_000_000)] = 2000

@@ -14,10 +14,10 @@ from deconfuse.reporting import results as trained
 from deconfuse.reporting.answer import answer
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.sections import clusters, confusions, curves, data, faults, leaderboard, models, samples
+from deconfuse.reporting.sections import clusters, confusions, costs, curves, data, faults, leaderboard, models, samples
 
 HERE = Path(__file__).parent
-SECTIONS = (leaderboard, faults, clusters, data, curves, confusions, samples, models)
+SECTIONS = (leaderboard, faults, clusters, costs, data, curves, confusions, samples, models)
 """In the page's order."""
 
 
@@ -100,6 +100,7 @@ def environment() -> jinja2.Environment:
         finalize=lambda value: words.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     made.filters |= {
-        word.__name__: word for word in (words.breakable, words.count, words.joined, words.number, words.percent, words.seconds)
+        word.__name__: word
+        for word in (words.breakable, words.count, words.joined, words.number, words.percent, words.scaled, words.seconds)
     }
     return made

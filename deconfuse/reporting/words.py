@@ -58,6 +58,14 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def scaled(number: float) -> str:
+    """A large number with three digits that count and the prefix of a unit, before which it stands: "1.42 M", "980 k", "0 "."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:
+            return f"{number / size:.3g}\N{NO-BREAK SPACE}{prefix}"
+    return f"{number:.3g}\N{NO-BREAK SPACE}"
+
+
 def seconds(value: float) -> str:
     """A duration: "8.4 s", "3 min 20 s", "2 h 05 min"."""
     if value < 59.95:
