@@ -407,6 +407,7 @@ def test_page_in_a_real_browser(finished: Path, scheme: str) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium is installed")
+    from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import sync_playwright
 
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -434,6 +435,16 @@ def test_page_in_a_real_browser(finished: Path, scheme: str) -> None:
         ink = tab.evaluate("getComputedStyle(document.querySelector('svg text')).fill")
         paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
         assert abs(brightness(ink) - brightness(paper)) > 128
+        # players play
+        assert tab.evaluate("document.querySelector('audio').play().then(() => true)")
+        assert tab.evaluate("document.querySelector('video').play().then(() => true)")
+        # what a screen reader, a keyboard and weak eyes need
+        for width in (400, 768, 1280):
+            tab.set_viewport_size({"width": width, "height": 800})
+            found = Axe().run(tab).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+            assert tab.evaluate("document.documentElement.scrollWidth") == width
+        assert not complaints
 
 
 def brightness(colour: str) -> float:
