@@ -87,6 +87,7 @@ MAY = {
     "embeddings": {"errors", "networks"},
     "media": {"params.preprocess", "params.strict", "params.explain", "params", "errors"},
     "reporting": {
+        "spreadsheet",
         "files",
         "errors",
         "manifest",

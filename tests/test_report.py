@@ -351,6 +351,12 @@ def test_hostile_data_stays_text(tmp_path: Path) -> None:
     assert "$m$</text>" in page(tmp_path)
 
 
+def test_no_cell_of_a_table_is_a_formula(tmp_path: Path) -> None:
+    write(build(tmp_path, classes=("=1+1", "@cmd", "-2"), identifier="+row{}"), Report(), tmp_path)
+    found = pd.read_csv(tmp_path / "reports/tables/label_errors.csv", dtype=str, keep_default_na=False)
+    assert len(found) and found["id"].str.startswith("'+row").all() and set(found["labelled"]) <= {"'=1+1", "'@cmd", "-2"}
+
+
 def test_page_keeps_the_browser_from_fetching_anything(finished: Path) -> None:
     policy = next(a["content"] for tag, a in Page(page(finished)).elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy == "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"

@@ -15,31 +15,32 @@ from deconfuse.reporting.answer import answer
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.results import Result
 from deconfuse.reporting.sections import clusters, confusions, costs, curves, data, faults, leaderboard, models, samples
+from deconfuse.spreadsheet import plain
 
 HERE = Path(__file__).parent
 SECTIONS = (leaderboard, faults, clusters, costs, data, curves, confusions, samples, models)
 """In the page's order."""
 
 
-def write(names: list[str], options: Report, folder: Path) -> None:
-    """Write leaderboard.csv, metrics.json, runs.json, tables/ and index.html into `folder / "reports"`; `folder` is the project's root.
+def write(names: list[str], options: Report, root: Path) -> None:
+    """Write leaderboard.csv, metrics.json, runs.json, tables/ and index.html into `root / "reports"`; `root` is the project's root.
 
     Raises UserError where a named model is not trained or not evaluated, or a file of the data is missing.
     """
-    results = trained.read(names, folder)
+    results = trained.read(names, root)
     table = trained.leaderboard(results)
-    reports = folder / "reports"
+    reports = root / "reports"
     write_text(reports / "leaderboard.csv", table.to_csv(index=False, lineterminator="\n"))
     write_json(reports / "metrics.json", trained.nested(table))
     # which trainings it compares: their digests in the leaderboard's order
     write_text(reports / "runs.json", json.dumps({result.name: result.run["digest"] for result in results}, indent=1) + "\n")
-    context = gathered(results, options, folder)
+    context = gathered(results, options, root)
     sections = [section for one in SECTIONS if (section := one.make(context)) is not None]
-    with whole(reports / "tables") as tables:
-        tables.mkdir()
-        for section in sections:
-            for name, rows in section.tables.items():
-                rows.to_csv(tables / f"{name}.csv", index=False, lineterminator="\n")
+    with whole(reports / "tables") as folder:
+        folder.mkdir()
+        for name, rows in (item for section in sections for item in section.tables.items()):
+            written = rows.map(lambda cell: plain(cell) if isinstance(cell, str) else cell)
+            written.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     write_text(reports / "index.html", page(context, sections))
 
 

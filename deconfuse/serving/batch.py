@@ -23,11 +23,10 @@ from deconfuse.preparing.decoding import decode
 from deconfuse.progress import progress
 from deconfuse.serving.bundle import BUNDLE
 from deconfuse.serving.served import Served
+from deconfuse.spreadsheet import plain
 from deconfuse.tables import read_table
 
 CHUNK = 64
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that a spreadsheet would run."""
 
 
 def main() -> None:
@@ -105,17 +104,6 @@ def used(row: Row, places: dict[str, Place]) -> Row:
 def label(served: Served, given: Any) -> str:
     """A label as tables have it."""
     return f"{given:.9g}" if isinstance(given, float) else served.schema["separator"].join(given) if isinstance(given, list) else given
-
-
-def plain(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: with an apostrophe before what it would run, but for numbers."""
-    if not cell.startswith(FORMULA):
-        return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
-    return cell
 
 
 if __name__ == "__main__":
