@@ -19,10 +19,10 @@ class Emap(Analysis):
     """Empirical multimodally-additive projection of the model's logits (EMAP: Hessel & Lee 2020).
 
     It is the closest function that only adds up one term a modality, sum_m E[f | x_m] - (M - 1) E[f], the modalities being drawn
-    independently of each other. `gap` is the main figure less that of the projection (of an error what the projection's is greater by): about 0 where nothing is
-    gained by interaction. Of two modalities all pairs of the rows are asked; of more the expectations are means over `draws` combinations
-    of modalities of different rows, the same for every term, so that an additive model is met exactly. Missing counts as a value.
-    The interval (95 %, paired bootstrap) is over rows.
+    independently of each other. `gap` is the main figure less that of the projection (of an error what the projection's is greater by):
+    about 0 where nothing is gained by interaction. Of two modalities all pairs of the rows are asked; of more the expectations are means
+    over `draws` combinations of modalities of different rows, the same for every term, so that an additive model is met exactly.
+    Missing counts as a value. The interval (95 %, paired bootstrap) is over rows.
     """
 
     def __init__(

@@ -20,9 +20,10 @@ Subset = tuple[str, ...]
 class Subsets(Analysis):
     """The main figure where only some modalities are shown, and their exact Shapley values (Shapley 1953; Hu, Li & Zhou 2022).
 
-    What is not shown is missing to the model, never zeros. `subsets`: a row for each subset, that of none, whose answer is the prior, included. `shapley`: a row for each modality; all together
-    are what the model is worth with all modalities less what the prior is. Of an error, where less is better, the worth is its negative.
-    Beyond 8 modalities the table `subsets` has each alone, all but one and all, and there is no `shapley`.
+    What is not shown is missing to the model, never zeros. `subsets`: a row for each subset, that of none, whose answer is the prior,
+    included. `shapley`: a row for each modality; all together are what the model is worth with all modalities less what the prior is. Of an
+    error, where less is better, the worth is its negative. Beyond 8 modalities the table `subsets` has each alone, all but one and all, and
+    there is no `shapley`.
     """
 
     def __init__(
