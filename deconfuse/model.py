@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 Inputs = dict[str, Tensor]
@@ -54,20 +54,39 @@ class Model(nn.Module):
             lengths: modality -> valid steps, for modalities that have a time axis.
             present: modality -> which samples have it.
         """
+        tokens, masks, out = self.encode(inputs, lengths, present)
+        logits, joined = self.join(tokens, masks, present)
+        return logits, {**out, **joined}
+
+    def encode(
+        self, inputs: Inputs, lengths: dict[str, Int[Tensor, " B"]], present: dict[str, Bool[Tensor, " B"]]
+    ) -> tuple[dict[str, Float[Tensor, "B _ D"]], dict[str, Bool[Tensor, "B _"]], Out]:
+        """The first half of `forward`: modality -> tokens, modality -> which of them are there, and `out` of each encoder."""
         tokens, masks, out = {}, {}, {}
         for name in self.modalities:
-            x = self.normalised(name, inputs[name])
-            with self.casting(f"encoders.{name}", x.device):
-                encoded, given = self.encoders[name](x, lengths.get(name))
-            tokens[name] = encoded.float()
-            masks[name] = given["mask"] & present[name][:, None]
-            out[name] = {**given, "input": x}
+            tokens[name], there, out[name] = self.encode_one(name, inputs[name], lengths.get(name))
+            masks[name] = there & present[name][:, None]
+        return tokens, masks, out
+
+    def encode_one(
+        self, name: str, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None
+    ) -> tuple[Float[Tensor, "B L D"], Bool[Tensor, "B L"], Out]:
+        """Tokens of one modality, all of whose rows have it; which of them are valid; its encoder's `out`."""
+        normalised = self.normalised(name, x)
+        with self.casting(f"encoders.{name}", x.device):
+            encoded, given = self.encoders[name](normalised, length)
+        return encoded.float(), given["mask"], {**given, "input": normalised}
+
+    def join(
+        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]], present: dict[str, Bool[Tensor, " B"]]
+    ) -> tuple[Float[Tensor, "B K"], Out]:
+        """The second half of `forward`, from what `encode` gives: logits, and `out` of the fusion, whose vector is `fused`."""
         with self.casting("fusion", self.log_prior.device):
-            fused, out["fusion"] = self.fusion(tokens, masks)
+            fused, given = self.fusion(tokens, masks)
         fused = fused.float()
         anything = torch.stack([present[name] for name in self.modalities]).any(0)
         logits = torch.where(anything[:, None], self.head(self.dropout(fused)), self.log_prior)
-        return logits, {**out, "fused": fused}
+        return logits, {"fusion": given, "fused": fused}
 
     def parts(self) -> dict[str, nn.Module]:
         """Those whose precision can be chosen, by the names of their weights."""

@@ -77,6 +77,19 @@ def test_what_is_missing_has_no_influence_to_the_bit(fusion: str) -> None:
 
 
 @every_fusion
+def test_tokens_encoded_once_answer_for_every_subset_to_the_bit(fusion: str) -> None:
+    model = make(ENCODERS, fusion)
+    inputs, lengths, present = batch([[True] * 4] * 6, seed=1)
+    tokens, masks, _ = model.encode(inputs, lengths, present)
+    for shown in every_subset():
+        some = {name: torch.full((6,), there) for name, there in zip(sorted(SPECS), shown, strict=True)}
+        logits, out = model.join(tokens, {name: masks[name] & some[name][:, None] for name in masks}, some)
+        whole, everything = model(inputs, lengths, some)
+        assert torch.equal(logits, whole) and torch.equal(out["fused"], everything["fused"])
+        assert set(everything) == {*SPECS, "fusion", "fused"}
+
+
+@every_fusion
 def test_what_is_present_has_an_influence(fusion: str) -> None:
     model = make(ENCODERS, fusion)
     inputs, lengths, present = batch([[True] * 4] * 8, seed=1)

@@ -111,7 +111,9 @@ MAY = {
         "params",
     },
     "tables": {"errors", "files", "manifest", "params.data", "params.strict", "params.explain", "params"},
-    "analyses": {"dataset", "embeddings", "metrics", "model", "prediction", "reading", "tasks", "lookup"},
+    "analyses": {"corruptions", "dataset", "embeddings", "metrics", "model", "prediction", "reading", "shapley", "tasks", "lookup"},
+    "corruptions": set(),
+    "shapley.py": set(),
     "model.py": set(),
     "training/loop.py": {
         "training.average",

@@ -10,9 +10,9 @@ import served_project
 
 from deconfuse.errors import UserError
 from deconfuse.serving import bundle
-from deconfuse.serving.contributions import shapley
 from deconfuse.serving.limits import RequestError
 from deconfuse.serving.served import Served
+from deconfuse.shapley import shapley
 
 TASKS: dict[str, tuple[list[str], Any]] = {
     "binary": (["no", "yes"], "binary"),

@@ -6,11 +6,13 @@ Axes: N samples, K outputs of a model, M modalities.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from deconfuse.analyses._encoded import Drawn
 from deconfuse.dataset import Dataset
 from deconfuse.embeddings import Embedding, Values
 from deconfuse.metrics import Facts, Metrics
@@ -54,6 +56,11 @@ class Subject:
         """Those that the model reads, sorted."""
         return self.model.modalities
 
+    @cached_property
+    def encoded(self) -> Drawn:
+        """The rows of the test split, each modality encoded once for all analyses."""
+        return Drawn(self.model, self.data("test"))
+
     def target(self, split: str) -> np.ndarray:
         """What is true of a split's rows, as the task made it."""
         return self.data(split).label.cpu().numpy()
@@ -64,7 +71,8 @@ class Subject:
 
     def score(self, target: np.ndarray, logits: Tensor) -> float:
         """The main figure of the task, of these outputs (N, K)."""
-        return float(self.metrics.figure(self.metrics.terms(target, self.task.predictions(logits, self.facts)).sum(0)))
+        terms = self.metrics.terms(target, self.task.predictions(logits, self.facts))
+        return float(self.metrics.figure(terms.sum(0, keepdims=True))[0])
 
 
 class Analysis(ABC):

@@ -19,6 +19,8 @@ class Embedding(ABC):
 
     layouts: ClassVar[dict[str, str]]
     """Kind of media that the embedding reads -> layout of what it gives (see `deconfuse/encoders`)."""
+    is_slow: ClassVar[bool] = False
+    """Whether every sample goes through a large network."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         """`schema` describes the modality: kind, shape, dtype, rate (hertz)."""

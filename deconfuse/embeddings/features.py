@@ -25,6 +25,7 @@ class Features(Embedding):
     """
 
     layouts = {"image": "frames", "text": "frames", "video": "frames"}
+    is_slow = True
 
     def __init__(
         self,

@@ -20,9 +20,9 @@ from deconfuse.prediction import predict
 from deconfuse.restoring import restored
 from deconfuse.serving import bundle
 from deconfuse.serving.answers import explained, in_words
-from deconfuse.serving.contributions import MOST, shapley
 from deconfuse.serving.limits import RequestError, Row
 from deconfuse.serving.reading import Cells, decoded
+from deconfuse.shapley import MOST, shapley
 from deconfuse.tasks import Task
 
 

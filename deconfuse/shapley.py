@@ -1,4 +1,4 @@
-"""What each modality adds to an answer."""
+"""What each modality adds to a worth: of an answer, or of a whole split."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -13,15 +13,14 @@ MOST = 8
 def shapley(modalities: list[str], value: Callable[[frozenset[str]], np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The exact Shapley value of each modality (Shapley 1953; of modalities Hu, Li & Zhou 2022, arXiv 2205.00302).
 
-    A modality's value is what it adds to the model's answer, in the mean over all orders in which the modalities could have come; what
-    has not come is missing to the model, not zeros. A missing one adds 0.
+    A modality's value is what it adds in the mean over all orders in which the modalities could have come.
 
     Args:
         modalities: all that the model reads, at most MOST.
-        value: from those that are shown to the model to its predictions (N, ...).
+        value: from those that are shown to the model to what that is worth (...).
 
     Returns:
-        Modality -> value (N, ...), and the predictions (N, ...) where nothing is shown, which with all values sum to the full answer.
+        Modality -> value (...), and the worth (...) where nothing is shown, which with all values sums to that where all are.
     """
     count = len(modalities)
     worth = {frozenset(shown): value(frozenset(shown)) for size in range(count + 1) for shown in combinations(modalities, size)}
