@@ -12,6 +12,7 @@ from markupsafe import Markup
 from deconfuse.params.report import Report
 from deconfuse.reporting.measures import Measure
 from deconfuse.reporting.results import Result
+from deconfuse.reporting.verdicts import Verdicts
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Context:
     """data/prepared/summary.json"""
     root: Path
     """The project's."""
+    verdicts: Verdicts
+    """All comparisons."""
     render: Callable[..., Markup]
     """A template of `sections/` by its name, with values; all that is no Markup is escaped."""
 

@@ -14,11 +14,12 @@ from deconfuse.reporting import results as trained
 from deconfuse.reporting.answer import answer
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.sections import clusters, confusions, costs, curves, data, faults, leaderboard, models, samples
+from deconfuse.reporting.sections import clusters, comparisons, confusions, costs, curves, data, faults, leaderboard, models, samples
+from deconfuse.reporting.verdicts import reached
 from deconfuse.spreadsheet import plain
 
 HERE = Path(__file__).parent
-SECTIONS = (leaderboard, faults, clusters, costs, data, curves, confusions, samples, models)
+SECTIONS = (leaderboard, comparisons, faults, clusters, costs, data, curves, confusions, samples, models)
 """In the page's order."""
 
 
@@ -53,7 +54,7 @@ def gathered(results: list[Result], options: Report, root: Path) -> Context:
     def render(template: str, **values: Any) -> Markup:
         return Markup(templates.get_template(template).render(**common(context), **values))
 
-    context = Context(results, options, schema, summary, root, render)
+    context = Context(results, options, schema, summary, root, reached(results, options, root, schema), render)
     return context
 
 
@@ -77,9 +78,10 @@ def page(context: Context, sections: list[Section]) -> str:
         "page.html",
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         title=options.title or question(results, context.summary["source"]["title"]),
-        answer=answer(results, options.bootstrap, options.seed),
+        answer=answer(results, context.verdicts),
         seeds=words.seeds([result.seeds for result in results]),
-        leaderboard=charts.leaderboard(results),
+        leaderboard=charts.leaderboard(results, {name: found.against.value for name, found in context.verdicts.rival.items()}),
+        has_rivals=bool(context.verdicts.rival),
         sections=sections,
     )
 
@@ -100,8 +102,6 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=lambda value: words.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
-    made.filters |= {
-        word.__name__: word
-        for word in (words.breakable, words.count, words.joined, words.number, words.percent, words.scaled, words.seconds)
-    }
+    filters = (words.breakable, words.count, words.joined, words.number, words.percent, words.probability, words.scaled, words.seconds)
+    made.filters |= {word.__name__: word for word in filters}
     return made

@@ -5,6 +5,11 @@ import unicodedata
 
 from markupsafe import Markup
 
+MARKUP = set("\\`*_{}[]|~$:!")
+ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Characters that turn the direction of what follows."""
+
 
 def plain(text: str) -> str:
     """`text` without what no page can hold: control characters and half characters (surrogates) become U+FFFD."""
@@ -89,6 +94,29 @@ def of_best(each: dict[str, int]) -> str:
     """Which seed of each model that has several is shown: "Of each model the seed with the lowest validation loss: 1 of concat. "."""
     told = ", ".join(f"{seed} of {name}" for name, seed in each.items())
     return f"Of each model the seed with the lowest validation loss: {told}. " if told else ""
+
+
+def plural(number: int, thing: str) -> str:
+    """A count of things: "1 row", "1,200 rows"."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+
+
+def markdown(text: str) -> str:
+    """Text as GitHub's Markdown shows it literally, on one line: no markup, link, mention or column of a table comes of it."""
+    line = " ".join(plain(text).translate(dict.fromkeys(BIDI)).split())
+    escaped = "".join(ENTITIES.get(letter) or (f"\\{letter}" if letter in MARKUP else letter) for letter in line)
+    # GitHub looks for these after the markup: an invisible joiner keeps them apart
+    return re.sub(r"(?i)(@|#)(?=\w)|(www)(?=\.)", lambda found: f"{found[0]}\N{WORD JOINER}", escaped)
+
+
+def listed(names: list[str]) -> str:
+    """Names as a list in words: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def probability(p: float) -> str:
+    """A p value: "0.034", "below 0.001"."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 
 def joined(names: list[str]) -> str:
