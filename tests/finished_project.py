@@ -177,7 +177,6 @@ def write_prepared(folder: Path, rows: list[tuple[str, str, int]], classes: Sequ
     write_json(folder / "summary.json", {"source": source, "rows": SPLITS, "classes": counts, "coverage": coverage, "rejected": 1, **found})
     write_csv(folder / "rejected.csv", [["line", "id", "column", "reason"], ["61", "row-60", "image", "not a picture"]])
 
-
     for split in SPLITS:
         part = [(i, identifier, label) for i, (identifier, s, label) in enumerate(rows) if s == split]
         write_json(folder / split / "rows/id.json", [identifier for _, identifier, _ in part])

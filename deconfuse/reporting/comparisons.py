@@ -40,11 +40,15 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """`better` or `worse` where the interval over rows and, where both have several seeds, that over seeds leave 0 out, and p by Holm
-        is below 0.05; else `not shown`."""
-        if not (self.found.shown and self.adjusted < LEVEL):
-            return "not shown"
-        return "better" if self.measure.order(self.found.value) < 0 else "worse"
+        return verdict(self.measure, self.found, self.adjusted)
+
+
+def verdict(measure: Measure, found: Difference, adjusted: float) -> str:
+    """`better` or `worse` where the interval over rows and, where both have several seeds, that over seeds leave 0 out, and p by Holm
+    is below 0.05; else `not shown`."""
+    if not (found.shown and adjusted < LEVEL):
+        return "not shown"
+    return "better" if measure.order(found.value) < 0 else "worse"
 
 
 @dataclass(frozen=True)

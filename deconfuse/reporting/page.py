@@ -1,4 +1,4 @@
-"""Write `reports/`: the leaderboard as CSV and JSON, and the page that a person reads."""
+"""Write `reports/`: the leaderboard as CSV and JSON, and the page that a person reads, whole and in short."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ SECTIONS = (leaderboard, comparisons, faults, clusters, costs, data, curves, con
 
 
 def write(names: list[str], options: Report, root: Path) -> None:
-    """Write leaderboard.csv, metrics.json, runs.json, tables/ and index.html into `root / "reports"`; `root` is the project's root.
+    """Write leaderboard.csv, metrics.json, runs.json, tables/, report.md and index.html into `reports/` of `root`, the project's.
 
     Raises UserError where a named model is not trained or not evaluated, or a file of the data is missing.
     """
@@ -42,7 +42,10 @@ def write(names: list[str], options: Report, root: Path) -> None:
         for name, rows in (item for section in sections for item in section.tables.items()):
             written = rows.map(lambda cell: plain(cell) if isinstance(cell, str) else cell)
             written.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    write_text(reports / "index.html", page(context, sections))
+    title = options.title or question(results, context.summary["source"]["title"])
+    said = answer(results, context.verdicts)
+    write_text(reports / "report.md", markdown(title, said, sections))
+    write_text(reports / "index.html", page(context, title, said, sections))
 
 
 def gathered(results: list[Result], options: Report, root: Path) -> Context:
@@ -71,14 +74,21 @@ def common(context: Context) -> dict[str, Any]:
     }
 
 
-def page(context: Context, sections: list[Section]) -> str:
+def markdown(title: str, said: tuple[str, str], sections: list[Section]) -> str:
+    """What a pull request needs of it: the answers, without charts."""
+    parts = [f"# {words.markdown(title)}", " ".join(map(words.markdown, said))]
+    parts += [f"## {section.heading}\n\n{section.markdown}" for section in sections if section.markdown]
+    return "\n\n".join(parts) + "\n"
+
+
+def page(context: Context, title: str, said: tuple[str, str], sections: list[Section]) -> str:
     """The whole page as HTML."""
-    results, options = context.results, context.options
+    results = context.results
     return context.render(
         "page.html",
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
-        title=options.title or question(results, context.summary["source"]["title"]),
-        answer=answer(results, context.verdicts),
+        title=title,
+        answer=said,
         seeds=words.seeds([result.seeds for result in results]),
         leaderboard=charts.leaderboard(results, {name: found.against.value for name, found in context.verdicts.rival.items()}),
         has_rivals=bool(context.verdicts.rival),

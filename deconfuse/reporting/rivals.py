@@ -126,7 +126,7 @@ def one(baseline: Baseline, modalities: tuple[str, ...], ground: Ground, measure
 
     goal, val = ground.rows["val"].target, {}
     for setting, said in answers("val").items():
-        val[setting] = float(metrics.figure(metrics.terms(goal, said).sum(0)))
+        val[setting] = float(metrics.figure(metrics.terms(goal, said).sum(0, keepdims=True))[0])
     setting = min(val, key=lambda setting: measure.order(val[setting]))
     target, said = ground.rows["test"].target, answers("test")[setting]
     table = pd.DataFrame([row[:2] for row in metrics.rows(target, said, facts)], columns=["actual", "predicted"])

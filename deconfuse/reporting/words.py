@@ -5,8 +5,6 @@ import unicodedata
 
 from markupsafe import Markup
 
-MARKUP = set("\\`*_{}[]|~$:!")
-ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Characters that turn the direction of what follows."""
 
@@ -25,11 +23,6 @@ def short(text: str, most: int) -> str:
 def breakable(name: str) -> Markup:
     """A name, escaped, that may break over lines after its underscores."""
     return Markup("_<wbr>").join(plain(name).split("_"))
-
-
-def markdown(text: str) -> str:
-    """Text as Markdown that shows it as it is: no link, table, code or HTML is made of it."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", plain(text)).replace("\n", " ")
 
 
 def percent(share: float) -> str:
@@ -104,9 +97,12 @@ def plural(number: int, thing: str) -> str:
 def markdown(text: str) -> str:
     """Text as GitHub's Markdown shows it literally, on one line: no markup, link, mention or column of a table comes of it."""
     line = " ".join(plain(text).translate(dict.fromkeys(BIDI)).split())
-    escaped = "".join(ENTITIES.get(letter) or (f"\\{letter}" if letter in MARKUP else letter) for letter in line)
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(r"([\\`*_{}\[\]|~$]|:(?=//)|^[-+=#])", r"\\\1", line)
+    # a number and a dot begin a list
+    line = re.sub(r"^(\d+)(?=[.)])", r"\1\\", line)
     # GitHub looks for these after the markup: an invisible joiner keeps them apart
-    return re.sub(r"(?i)(@|#)(?=\w)|(www)(?=\.)", lambda found: f"{found[0]}\N{WORD JOINER}", escaped)
+    return re.sub(r"(?i)([@#](?=\w)|www(?=\.))", "\\1\N{WORD JOINER}", line)
 
 
 def listed(names: list[str]) -> str:
