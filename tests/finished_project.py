@@ -198,7 +198,8 @@ def write_embedded(folder: Path, rows: list[tuple[str, str, int]], kinds: Mappin
             place.mkdir(parents=True)
             if is_text:
                 tokens = draw.integers(2, 9, (len(label), 4)).astype(np.int32)
-                tokens[:, 0] = np.where(name in telling, 2 + label % 7, tokens[:, 0])
+                if name in telling:
+                    tokens = np.where(np.arange(4) == 0, 2 + label[:, None] % 4, tokens % 3 + 6).astype(np.int32)
                 np.save(place / "length.npy", np.full(len(label), 4, np.int32))
                 np.save(place / "values.npy", tokens)
             else:

@@ -152,7 +152,7 @@ def test_of_identical_models_nothing_is_shown(tmp_path: Path, seeds: tuple[int, 
     told = everything(tmp_path)
     assert "No gain by fusion is shown: the best one, both (attention) of audio + image, " in told
     assert "0.0 points more than image alone (95 % interval 0.0 to 0.0" in told
-    assert "Not shown: both against image_cnn." in told
+    assert "Not shown to be better or worse than image_cnn: both." in told
     assert not re.search(r"\bhelps\b", told)
 
 
@@ -165,7 +165,7 @@ def test_of_a_better_fusion_the_report_says_that_it_helps(tmp_path: Path, models
     told = everything(tmp_path)
     assert told.count("Fusion helps: the best one, concat of audio + image + text + video, is right on ") == 2
     assert told.count("25.0 points more than image alone (95 % interval +") == 2
-    assert "Better: concat against image_cnn." in told
+    assert "Better than image_cnn: concat." in told
 
 
 def test_fusion_that_is_worse_does_not_help(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def ridge(x: Float[np.ndarray, "N D"], target: Float[np.ndarray, "N 1"], c: floa
     from sklearn.linear_model import Ridge
 
     # so that C weighs half the squared error, as it weighs the loss of logistic regression
-    return Ridge(alpha=1 / c).fit(x, target).predict
+    model = Ridge(alpha=1 / c).fit(x, target)
+    return lambda x: model.predict(x).reshape(len(x), -1)
 
 
 def one_class(x: Float[np.ndarray, "N D"], target: Float[np.ndarray, "N K"], c: float) -> Answer:

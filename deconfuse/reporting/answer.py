@@ -2,6 +2,7 @@
 
 from deconfuse.reporting.comparisons import Comparison, best
 from deconfuse.reporting.results import Result
+from deconfuse.reporting.rivals import Rival
 from deconfuse.reporting.verdicts import Verdicts
 from deconfuse.reporting.words import joined, listed
 
@@ -13,8 +14,8 @@ def answer(results: list[Result], verdicts: Verdicts) -> tuple[str, str]:
 
 def about_single(results: list[Result], verdicts: Verdicts) -> str:
     """The first sentence."""
-    single = best(results, single=True)
-    first = min(results, key=lambda result: (result.measure.order(result.val[result.measure.key]), result.name))
+    single, first = best(result for result in results if result.single), best(results)
+    assert first is not None
     for is_in_vain, what, found in (
         (verdicts.nothing_beats_chance, "chance", verdicts.chance),
         (verdicts.nothing_beats_its_rival, "a simple baseline", verdicts.rival),
@@ -23,7 +24,7 @@ def about_single(results: list[Result], verdicts: Verdicts) -> str:
             return f"No model is shown to be better than {what}: the best one, {told(first)}, stands against {rival(found[first.name])}."
     if single is None:
         return "No model of one modality alone is in the line-up, so what fusion adds cannot be said."
-    return f"The best single modality is {single.modalities[0]}: {told(single)}{unbeaten(single, verdicts)}."
+    return f"The best single modality on validation is {single.modalities[0]}: {told(single)}{unbeaten(single, verdicts)}."
 
 
 def told(result: Result) -> str:
@@ -33,9 +34,10 @@ def told(result: Result) -> str:
 
 
 def rival(found: Comparison) -> str:
-    """The baseline of a comparison: "logistic regression of image + text (89.6 %; difference +0.4 points, 95 % interval −1.0 to +7.2)"."""
-    measure = found.measure
-    return f"{found.against.name} ({measure.show(found.against.value)}; difference {difference(found)})"
+    """The baseline of a comparison: "logistic regression of the same (89.6 %; difference +0.4 points, 95 % interval −1.0 to +7.2)"."""
+    measure, against = found.measure, found.against
+    who = f"{against.title} of the same" if isinstance(against, Rival) and against.modalities else against.name
+    return f"{who} ({measure.show(against.value)}; difference {difference(found)})"
 
 
 def unbeaten(result: Result, verdicts: Verdicts) -> str:
@@ -43,7 +45,7 @@ def unbeaten(result: Result, verdicts: Verdicts) -> str:
     found = verdicts.rival.get(result.name)
     if found is None or found.verdict == "better" or verdicts.nothing_beats_chance or verdicts.nothing_beats_its_rival:
         return ""
-    return f", {'worse' if found.verdict == 'worse' else 'not shown to be better'} than {rival(found)}"
+    return f", but {'worse' if found.verdict == 'worse' else 'not shown to be better'} than {rival(found)}"
 
 
 def difference(found: Comparison) -> str:
@@ -56,7 +58,7 @@ def difference(found: Comparison) -> str:
 
 def about_fusion(results: list[Result], verdicts: Verdicts) -> str:
     """The second sentence."""
-    fusion, single = best(results, single=False), best(results, single=True)
+    fusion, single = best(result for result in results if not result.single), best(result for result in results if result.single)
     if not verdicts.is_default:
         return about_declared(verdicts.declared)
     if fusion is None:

@@ -35,7 +35,6 @@ def forest(found: list[Comparison], names: list[str], name: str) -> Markup:
         low, high = min(ends), max(ends)
         room = (high - low) / 20 or 1.0
         axes.set(xlim=(low - room, high + room), ylim=(len(found) - 0.5, -0.75), yticks=[])
-        axes.axvline(0, color=INK, linewidth=1)
         for row, (one, called) in enumerate(zip(found, names, strict=True)):
             interval_row(axes, row, one, called, unit)
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
@@ -57,6 +56,8 @@ def reach(one: Comparison) -> list[float]:
 def interval_row(axes: Axes, row: int, one: Comparison, called: str, unit: float) -> None:
     """One comparison: its name and verdict above its intervals."""
     found, is_shown = one.found, one.verdict != "not shown"
+    # a line through all rows would cross their names
+    axes.plot([0, 0], [row - 0.16, row + 0.3], color=INK, linewidth=1)
     colour, marker = (SINGLE, "o") if one.model.single else (FUSION, "D")
     axes.plot([unit * found.low, unit * found.high], [row, row], color=colour, linewidth=3, alpha=0.45, solid_capstyle="round")
     if found.half is not None:

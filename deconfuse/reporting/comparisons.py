@@ -1,6 +1,6 @@
 """Does it help? Which models are compared with which, said before any figure of the test split is seen, and the verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,14 +88,13 @@ def declared(results: list[Result], options: Report) -> list[Comparison]:
     return made([Asked(named[pair.model], named[pair.against], "named in params") for pair in options.comparisons], options)
 
 
-def best(results: list[Result], single: bool) -> Result | None:
-    """The best single modality's model, or the best fusion, by the validation split: a choice by the test rows would flatter it."""
-    kind = [result for result in results if result.single is single]
-    return min(kind, key=lambda result: (result.measure.order(result.val[result.measure.key]), result.name), default=None)
+def best(results: Iterable[Result]) -> Result | None:
+    """The best model by the validation split (then by name): a choice by the test rows would flatter it."""
+    return min(results, key=lambda result: (result.measure.order(result.val[result.measure.key]), result.name), default=None)
 
 
 def fusions(results: list[Result]) -> list[Asked]:
-    single = best(results, single=True)
+    single = best(result for result in results if result.single)
     return [Asked(result, single, "fusion against the best single modality") for result in results if single and not result.single]
 
 

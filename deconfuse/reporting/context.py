@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from deconfuse.params.report import Report
+from deconfuse.reporting.comparisons import best
 from deconfuse.reporting.measures import Measure
 from deconfuse.reporting.results import Result
 from deconfuse.reporting.verdicts import Verdicts
@@ -46,7 +47,7 @@ class Context:
     @property
     def chosen(self) -> Result:
         """The model that is best on the validation split."""
-        return min(self.results, key=lambda result: (result.measure.order(result.val[result.measure.key]), result.name))
+        return best(self.results) or self.results[0]
 
     def answers(self, result: Result, split: str) -> pd.DataFrame:
         """What the best seed said of the rows of val or test, in their order: `id`, `actual`, `predicted` as text, where there are classes

@@ -98,9 +98,9 @@ def markdown(text: str) -> str:
     """Text as GitHub's Markdown shows it literally, on one line: no markup, link, mention or column of a table comes of it."""
     line = " ".join(plain(text).translate(dict.fromkeys(BIDI)).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = re.sub(r"([\\`*_{}\[\]|~$]|:(?=//)|^[-+=#])", r"\\\1", line)
-    # a number and a dot begin a list
-    line = re.sub(r"^(\d+)(?=[.)])", r"\1\\", line)
+    # what begins a heading, a line under one, or a list, does so at a line's start only
+    line = re.sub(r"([\\`*_{}\[\]|~$]|:(?=//)|^[-+=#](?=[-=#\s]|$))", r"\\\1", line)
+    line = re.sub(r"^(\d+)(?=[.)](\s|$))", r"\1\\", line)
     # GitHub looks for these after the markup: an invisible joiner keeps them apart
     return re.sub(r"(?i)([@#](?=\w)|www(?=\.))", "\\1\N{WORD JOINER}", line)
 
@@ -111,8 +111,8 @@ def listed(names: list[str]) -> str:
 
 
 def probability(p: float) -> str:
-    """A p value: "0.034", "below 0.001"."""
-    return "below 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
+    """A p value: "0.034", "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 
 def joined(names: list[str]) -> str:

@@ -9,7 +9,7 @@ from deconfuse.reporting.comparisons import Comparison
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.rivals import Rival, table
 
-VERDICTS = ("better", "not shown", "worse")
+VERDICTS = {"better": "Better", "not shown": "Not shown to be better or worse", "worse": "Worse"}
 
 
 def make(context: Context) -> Section | None:
@@ -47,11 +47,15 @@ def named(one: Comparison) -> str:
 
 
 def outcome(context: Context, found: list[Comparison], which: str) -> str:
-    """How many of the comparisons show what, on how many rows and seeds."""
+    """What the comparisons show, and on how many rows and seeds."""
     trained = "each model trained once" if not context.repeated else f"trained {words.seeds([result.seeds for result in context.results])}"
-    count = f"{words.plural(len(found), 'comparison')} {which}, on {words.count(context.results[0].test['n'])} test rows, {trained}"
-    parts = [f"{kind}: {words.listed(who)}" for kind in VERDICTS if (who := [named(one) for one in found if one.verdict == kind])]
-    return f"{count}. {'. '.join(part[0].upper() + part[1:] for part in parts)}."
+    head = f"{words.plural(len(found), 'comparison')} {which}, on {words.count(context.results[0].test['n'])} test rows, {trained}."
+    groups: dict[str, list[str]] = {}
+    for verdict, said in VERDICTS.items():
+        for one in (one for one in found if one.verdict == verdict):
+            than = "" if isinstance(one.against, Rival) else f" than {one.against.name}"
+            groups.setdefault(f"{said}{than}", []).append(one.model.name)
+    return " ".join([head, *(f"{said}: {words.listed(who)}." for said, who in groups.items())])
 
 
 def rows(found: list[Comparison]) -> pd.DataFrame:
