@@ -14,6 +14,7 @@ from deconfuse.params import FILE, check, load
 from deconfuse.params.data import Data
 from deconfuse.params.embed import Embed
 from deconfuse.params.evaluate import Evaluate
+from deconfuse.params.explain import nearest
 from deconfuse.params.lineup import LineUp
 from deconfuse.params.models import Models
 from deconfuse.params.preprocess import Preprocess
@@ -62,6 +63,7 @@ def validate(kinds: dict[str, str], path: Path = FILE) -> Params:
     values = load(path)
     params: Params = check(values, Params, path=path)
     agree(params, kinds, path)
+    check_comparisons(params, path)
     if params.search is not None:
         check_search(values, params.search, kinds, path)
     return params
@@ -99,6 +101,16 @@ def agree(params: Params, kinds: dict[str, str], path: Path) -> None:
         check_build(model, pictures(params, kinds), f"{path}: {key}")
         check_reconstruction(model, model.training(params.train).reconstruction, f"{path}: {key}")
         check_augment(model, layouts, f"{path}: {key}")
+
+
+def check_comparisons(params: Params, path: Path) -> None:
+    """Raise UserError where a model that is to be compared is not in the line-up."""
+    for place, pair in enumerate(params.report.comparisons or []):
+        for key, name in (("model", pair.model), ("against", pair.against)):
+            if name not in params.models:
+                where = f"{path}: report.comparisons.{place}.{key}"
+                known = f"{nearest(name, list(params.models))}; there are: {', '.join(params.models)}"
+                raise UserError(f"{where}: `models` has no {name!r}{known}")
 
 
 def pictures(params: Params, kinds: dict[str, str]) -> dict[str, Spec]:

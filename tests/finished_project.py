@@ -30,6 +30,7 @@ class Fake(NamedTuple):
     right: float
     luck: int
     seeds: tuple[int, ...] = (7,)
+    encoder: str = "cnn"
 
 
 MODELS = {
@@ -47,8 +48,11 @@ def build(
     models: Mapping[str, Fake] = MODELS,
     kinds: Mapping[str, str] = KINDS,
     identifier: str = "row-{}",
+    telling: Sequence[str] = (),
 ) -> list[str]:
-    """Write data/raw, data/prepared (its JSON only), data/models and reports/models below `root`; return the models' names.
+    """Write data/raw, data/prepared (without media), data/embedded, data/models and reports/models below `root`; return the models' names.
+
+    What is embedded is noise, but of the modalities of `telling`, which tell the class.
 
     Row i is of class i modulo the number of classes, has the text of the same index, and lacks one modality when i is a multiple
     of 7. Equal arguments give equal bytes.
@@ -56,6 +60,7 @@ def build(
     rows = [(identifier.format(i), split, i % len(classes)) for i, split in enumerate(s for s, n in SPLITS.items() for _ in range(n))]
     write_raw(root / "data/raw", rows, classes, texts, kinds)
     write_prepared(root / "data/prepared", rows, classes, kinds)
+    write_embedded(root / "data/embedded", rows, kinds, telling)
     for name, fake in models.items():
         write_model(root / "data/models" / name, name, fake, classes)
         write_evaluation(root / "reports/models" / name, name, fake, rows, classes)
@@ -144,7 +149,7 @@ def write_video(path: Path, i: int, label: int) -> None:
 
 
 def write_prepared(folder: Path, rows: list[tuple[str, str, int]], classes: Sequence[str], kinds: Mapping[str, str]) -> None:
-    """What the report reads of the prepared data; the arrays are not made."""
+    """What the report reads of the prepared data; the arrays of media are not made."""
     shapes = {"audio": [2000], "image": [1, 24, 24], "text": [], "video": [4, 3, 24, 24]}
     counts = {s: {c: sum(split == s and label == k for _, split, label in rows) for k, c in enumerate(classes)} for s in SPLITS}
     modalities = {
@@ -172,13 +177,45 @@ def write_prepared(folder: Path, rows: list[tuple[str, str, int]], classes: Sequ
     write_json(folder / "summary.json", {"source": source, "rows": SPLITS, "classes": counts, "coverage": coverage, "rejected": 1, **found})
     write_csv(folder / "rejected.csv", [["line", "id", "column", "reason"], ["61", "row-60", "image", "not a picture"]])
 
+    for split in SPLITS:
+        part = [(i, identifier, label) for i, (identifier, s, label) in enumerate(rows) if s == split]
+        write_json(folder / split / "rows/id.json", [identifier for _, identifier, _ in part])
+        np.save(folder / split / "rows/label.npy", np.array([label for *_, label in part]))
+        has = [[i % 7 > 0 or place != i // 7 % len(kinds) for place in range(len(kinds))] for i, *_ in part]
+        np.save(folder / split / "rows/present.npy", np.array(has))
+
+
+def write_embedded(folder: Path, rows: list[tuple[str, str, int]], kinds: Mapping[str, str], telling: Sequence[str]) -> None:
+    """What `embed` gives: six numbers a row, or four token ids."""
+    draw = np.random.default_rng(0)
+    for name, kind in kinds.items():
+        is_text = kind == "text"
+        layout = {"text": "tokens", "audio": "frames"}.get(kind, kind)
+        write_json(folder / "spec" / f"{name}.json", {"layout": layout, "vocabulary": 9 if is_text else 0, "shape": [4 if is_text else 6]})
+        for split in SPLITS:
+            label = np.array([label for _, s, label in rows if s == split])
+            place = folder / split / name
+            place.mkdir(parents=True)
+            if is_text:
+                tokens = draw.integers(2, 9, (len(label), 4)).astype(np.int32)
+                if name in telling:
+                    tokens = np.where(np.arange(4) == 0, 2 + label[:, None] % 4, tokens % 3 + 6).astype(np.int32)
+                np.save(place / "length.npy", np.full(len(label), 4, np.int32))
+                np.save(place / "values.npy", tokens)
+            else:
+                signal = 3 * np.eye(6)[label % 6] * (name in telling)
+                np.save(place / "values.npy", (draw.normal(size=(len(label), 6)) + signal).astype(np.float32))
+
 
 # ---------------------------------------------------------------- models
 
 
 def write_model(folder: Path, name: str, fake: Fake, classes: Sequence[str]) -> None:
     """What the train stage leaves, without weights that would load."""
-    params = {"encoders": dict.fromkeys(fake.modalities, "cnn"), "fusion": fake.fusion}
+    params = {
+        "encoders": {modality: {"name": fake.encoder} for modality in fake.modalities},
+        "fusion": None if fake.fusion is None else {"name": fake.fusion},
+    }
     model = {
         "name": name,
         "modalities": sorted(fake.modalities),

@@ -76,6 +76,17 @@ def test_the_defaults_are_valid() -> None:
         ("trian", {}, ["trian", "did you mean `train`"]),
         ("embed.image", "log_mel", ["embed.image", "'log_mel' reads audio", "'image' is image"]),
         ("embed.smell", "pixels", ["embed.smell", "no modality 'smell'"]),
+        (
+            "report.comparisons",
+            [{"model": "concot", "against": "image_cnn"}],
+            ["report.comparisons.0.model", "'concot'", "did you mean `concat`"],
+        ),
+        ("report.comparisons", [{"model": "concat", "against": "x"}], ["report.comparisons.0.against", "no 'x'", "image_cnn, image_dec"]),
+        ("report.comparisons", [{"model": "concat", "against": "concat"}], ["report.comparisons", "concat is compared with itself"]),
+        ("report.comparisons", [{"model": "concat", "against": "attention"}] * 2, ["concat against attention stands there twice"]),
+        ("report.comparisons", [{"model": "concat", "with": "attention"}], ["comparisons.0.with", "allowed here: against, model"]),
+        ("report.baselines", ["linnear"], ["report.baselines.0", "did you mean `linear`"]),
+        ("report.baselines", [{"name": "neighbours", "k": [0]}], ["report.baselines.0.k.0", "found 0"]),
         ("data.digits.image.coverd", 0.5, ["data.digits.image.coverd", "did you mean `covered`"]),
     ],
 )

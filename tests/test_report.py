@@ -17,7 +17,6 @@ from scipy import stats
 from deconfuse.errors import UserError
 from deconfuse.params.report import Report
 from deconfuse.reporting import gallery, media, words
-from deconfuse.reporting.answer import answer, compared, difference, welch
 from deconfuse.reporting.page import SECTIONS, write
 from deconfuse.reporting.results import read
 from deconfuse.reporting.settings import flat
@@ -33,6 +32,9 @@ HOSTILE = (
     "]]><!--<iframe srcdoc=x>--><svg onload=alert(1)>",
     "bell \x07 \u202edrawkcab\u202c, 漢字",
     "NA",
+    "| a | b |\n| --- | --- |\n# c",
+    "[click](http://evil.example) ![x](//evil.example/x.png) www.evil.example",
+    "`x` **y** _z_ ~~q~~ @someone #12 <a@evil.example>",
 )
 
 
@@ -105,57 +107,6 @@ def test_models_evaluated_on_different_rows_are_not_compared(tmp_path: Path) -> 
         write(names, Report(), tmp_path)
 
 
-# ---------------------------------------------------------------- the answer
-
-
-def test_fusion_that_is_better_is_said_to_help(tmp_path: Path) -> None:
-    first, second = answer(read(build(tmp_path), tmp_path), 2000, 0)
-    assert first.startswith(
-        "The best single modality is image: image_cnn is right on 70.0\N{NO-BREAK SPACE}% of the 40 test rows (95 % interval "
-    )
-    assert second.startswith(
-        "Fusion helps: the best one, concat of audio + image + text + video, is right on 95.0\N{NO-BREAK SPACE}%, 25.0 points more"
-    )
-
-
-def test_models_that_say_the_same_show_nothing(tmp_path: Path) -> None:
-    models = {"image_cnn": Fake(("image",), None, 0.7, 1), "both": Fake(("audio", "image"), "attention", 0.7, 1)}
-    _, second = answer(read(build(tmp_path, models=models), tmp_path), 2000, 0)
-    assert "is not shown" in second
-    assert "both (attention) of audio + image" in second
-    assert "0.0 points more than image alone (95 % interval 0.0 to 0.0)" in second
-
-
-def test_fusion_that_is_worse_does_not_help(tmp_path: Path) -> None:
-    models = {"image_cnn": Fake(("image",), None, 0.9, 1), "both": Fake(("audio", "image"), "attention", 0.3, 1)}
-    _, second = answer(read(build(tmp_path, models=models), tmp_path), 2000, 0)
-    assert second.startswith("Fusion does not help here")
-    assert "60.0 points less than image alone" in second
-
-
-@pytest.mark.parametrize(
-    ("models", "sentence", "said"),
-    [
-        ({"image_cnn": MODELS["image_cnn"]}, 1, "No fusion is in the line-up"),
-        ({"concat": MODELS["concat"]}, 0, "No model of one modality alone is in the line-up"),
-    ],
-)
-def test_line_up_of_one_kind_says_what_it_lacks(tmp_path: Path, models: dict[str, Fake], sentence: int, said: str) -> None:
-    names = build(tmp_path, models=models)
-    assert said in answer(read(names, tmp_path), 2000, 0)[sentence]
-    write(names, Report(), tmp_path)
-    assert said in page(tmp_path)
-
-
-def test_paired_bootstrap_agrees_with_resampling_row_by_row() -> None:
-    rng = np.random.default_rng(3)
-    right, other = rng.random(200) < 0.8, rng.random(200) < 0.7
-    found = difference(right.astype(float), other.astype(float), 20_000, 0)
-    rows = rng.integers(200, size=(20_000, 200))
-    low, high = np.quantile(right[rows].mean(axis=1) - other[rows].mean(axis=1), [0.025, 0.975])
-    assert found == pytest.approx((low, high), abs=0.01)
-
-
 # ---------------------------------------------------------------- several seeds
 
 THREE = {name: Fake(fake.modalities, fake.fusion, fake.right, fake.luck, (3, 5, 11)) for name, fake in MODELS.items()}
@@ -197,37 +148,6 @@ def test_the_gallery_shows_the_best_seed(tmp_path: Path) -> None:
         assert result.right.mean() == result.each[5]["test"]["accuracy"] < result.each[3]["test"]["accuracy"]
         assert result.terms.shape == (3, 40, 2)
         np.testing.assert_allclose(result.terms[..., 1].mean(1), result.values)
-
-
-def test_a_difference_that_seeds_could_make_is_not_shown(tmp_path: Path) -> None:
-    """Over test rows both fusions are better than the single modality; over seeds one of them varies too much."""
-    names = build(tmp_path, models={"image_cnn": THREE["image_cnn"], "concat": THREE["concat"]})
-    assert answer(read(names, tmp_path), 2000, 0)[1].startswith("Fusion helps")
-    path = tmp_path / "reports/models/concat/metrics.json"
-    metrics = json.loads(path.read_text())
-    for seed, value in (("3", 0.6), ("5", 0.95), ("11", 0.95)):
-        metrics["seeds"][seed]["test"]["accuracy"] = value
-    path.write_text(json.dumps(metrics))
-    assert answer(read(names, tmp_path), 2000, 0)[1].startswith("That fusion helps is not shown")
-
-
-def test_the_interval_over_seeds_of_a_difference_is_welchs() -> None:
-    one, other = [0.81, 0.84, 0.80, 0.90], [0.70, 0.76]
-    found = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
-    assert welch(one, other) == pytest.approx((found.high - found.low) / 2)
-    assert welch(one, [0.7]) is None and welch([0.5, 0.5], [0.4, 0.4]) == 0
-
-
-def test_paired_bootstrap_of_means_agrees_with_resampling_row_by_row(tmp_path: Path) -> None:
-    one, other = read(build(tmp_path, models={"one": THREE["image_cnn"], "other": THREE["audio_cnn"]}), tmp_path)
-    found = compared(one, other, 20_000, 0)
-    rows = np.random.default_rng(0).integers(40, size=(20_000, 40))
-    gains = one.terms[..., 1].mean(0) - other.terms[..., 1].mean(0)
-    low, high = np.quantile(gains[rows].mean(1), [0.025, 0.975])
-    assert (found.value, found.low, found.high) == pytest.approx((gains.mean(), low, high), abs=0.01)
-    # what holds for shares by a short way must hold by the long one, too
-    draws = one.measure.differences(one.terms, other.terms, 20_000, 0)
-    assert tuple(np.quantile(draws, [0.025, 0.975])) == pytest.approx((low, high), abs=0.01)
 
 
 # ---------------------------------------------------------------- words
@@ -324,8 +244,9 @@ OWN = r"#|data:(image/(png|webp)|audio/flac|video/mp4);base64,|leaderboard\.csv$
 
 
 def test_hostile_data_stays_text(tmp_path: Path) -> None:
-    models = {name: Fake(fake.modalities, fake.fusion, 0.5, fake.luck) for name, fake in MODELS.items()}
+    models = {name: Fake(tuple(m for m in fake.modalities if m != "video"), fake.fusion, 0.5, fake.luck) for name, fake in MODELS.items()}
     models["<b onclick=alert(1)>$m$"] = Fake(("audio", "image"), "<i>concat", 0.9, 9)
+    models["a|b `c` [d](e) *f* @g"] = Fake(("image",), None, 0.5, 9)
     kinds = {"audio": "audio", "image": "image", "text": "text", "<u onload=alert(1)>": "image"}
     names = build(tmp_path, classes=HOSTILE, texts=HOSTILE, models=models, kinds=kinds, identifier="<script>alert('{}')</script>")
     summary = tmp_path / "data/prepared/summary.json"
@@ -339,7 +260,7 @@ def test_hostile_data_stays_text(tmp_path: Path) -> None:
     assert "srcdoc" not in {name for _, attributes in parsed.elements for name in attributes}
     for value in parsed.values("href", "src", "poster", "xlink:href", "action", "data"):
         assert re.match(
-            r"#|data:(image/(png|webp)|audio/flac|video/mp4);base64,|leaderboard\.csv$|metrics\.json$|tables/\w+\.csv$", value
+            r"#|data:(image/(png|webp)|audio/flac|video/mp4);base64,|leaderboard\.csv$|metrics\.json$|report\.md$|tables/\w+\.csv$", value
         ), value[:80]
     assert not re.search(r"url\((?!#)", "".join(parsed.values("style", "clip-path")))
     said = "".join(parsed.words)
@@ -349,6 +270,24 @@ def test_hostile_data_stays_text(tmp_path: Path) -> None:
     assert "helps on <b>half</b> \N{REPLACEMENT CHARACTER}?" in said
     # the names in a chart are whole words, not set as mathematics
     assert "$m$</text>" in page(tmp_path)
+    check_markdown((tmp_path / "reports/report.md").read_text(encoding="utf-8"))
+
+
+def check_markdown(text: str) -> None:
+    """Nothing that comes from data is markup, and what GitHub makes links of by itself is kept apart."""
+    from markdown_it import MarkdownIt
+
+    rendered = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
+    parsed = Page(rendered)
+    assert {tag for tag, _ in parsed.elements} <= {"h1", "h2", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
+    assert not any(attributes for _, attributes in parsed.elements)
+    tables = re.findall("<table>.*?</table>", rendered, re.DOTALL)
+    widths = [{len(re.findall("<t[hd]>", row)) for row in re.findall("<tr>.*?</tr>", table, re.DOTALL)} for table in tables]
+    assert widths[:2] == [{5}, {4}] and all(len(width) == 1 for width in widths)
+    assert not re.search(r"(?<!\\)://|www\.|@\w|#\d", text)
+    said = "".join(parsed.words)
+    for name in ("<b onclick=alert(1)>$m$", "<i>concat", "a|b `c` [d](e) *f* @\N{WORD JOINER}g", "<b>half</b> \N{REPLACEMENT CHARACTER}?"):
+        assert name in said
 
 
 def test_no_cell_of_a_table_is_a_formula(tmp_path: Path) -> None:
@@ -391,7 +330,7 @@ def test_secrets_in_settings_are_not_told() -> None:
 
 def test_equal_inputs_give_equal_bytes(finished: Path, tmp_path: Path) -> None:
     write(build(tmp_path), Report(), tmp_path)
-    for name in ("index.html", "leaderboard.csv", "metrics.json"):
+    for name in ("index.html", "leaderboard.csv", "metrics.json", "report.md", "tables/comparisons.csv", "tables/baselines.csv"):
         assert (tmp_path / "reports" / name).read_bytes() == (finished / "reports" / name).read_bytes(), name
 
 

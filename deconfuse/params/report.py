@@ -2,9 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from deconfuse.lookup import choice, names
 from deconfuse.params.strict import Strict
+
+
+class Pair(Strict):
+    """Two models of the line-up to be compared."""
+
+    model: str
+    """The one that may be better."""
+    against: str
+    """The one that it is measured by."""
 
 
 class Report(Strict):
@@ -20,3 +30,23 @@ class Report(Strict):
     """Resamples of the test rows behind each interval of a difference."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the resamples and of the gallery's draw."""
+    comparisons: list[Pair] | None = None
+    """Which model is compared with which, decided before the figures are seen. null: each fusion with the best single modality (by the
+    validation split), and each model with deconvolutions with the one that is the same but for `cnn` or `concat` in their place."""
+
+    baselines: list[choice("baselines")] = Field(  # ty: ignore[invalid-type-form]
+        default_factory=lambda: names("baselines"), validate_default=True
+    )
+    """Classical models that any network must beat, each by name or as a mapping of `name` and options; by default all, [] none."""
+    baseline_rows: Annotated[int, Field(ge=10)] = 5000
+    """Rows of each split that they use at most; of more, so many are drawn."""
+
+    @field_validator("comparisons")
+    @classmethod
+    def of_two(cls, comparisons: list[Pair] | None) -> list[Pair] | None:
+        for place, pair in enumerate(comparisons or []):
+            if pair.model == pair.against:
+                raise ValueError(f"{pair.model} is compared with itself; name another model under `against`")
+            if pair in (comparisons or [])[:place]:
+                raise ValueError(f"{pair.model} against {pair.against} stands there twice")
+        return comparisons

@@ -10,7 +10,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from deconfuse.dataset import Dataset, Index
-from deconfuse.errors import UserError
+from deconfuse.reading.mapping import mapped
 
 PREPARED, EMBEDDED = Path("data/prepared"), Path("data/embedded")
 
@@ -85,19 +85,6 @@ def read(split: str, modalities: list[str], known: list[str]) -> Split:
         if (folder / "length.npy").exists():
             lengths[name] = torch.from_numpy(np.load(folder / "length.npy")[stand_in]).long()
     return Split(Dataset({}, lengths, present, torch.from_numpy(np.load(rows / "label.npy"))), arrays)
-
-
-def mapped(path: Path, rows: int) -> np.ndarray:
-    """An array of so many rows. Raises UserError: a map of a file that is too short would kill the process."""
-    try:
-        values = np.load(path, mmap_mode="r")
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run `dvc repro` to make it") from None
-    except (OSError, ValueError, EOFError):
-        raise UserError(f"{path} is damaged or cut off ({path.stat().st_size:,} bytes); remove it and run `dvc repro`") from None
-    if len(values) != rows:
-        raise UserError(f"{path} has {len(values)} rows where the split has {rows}; remove it and run `dvc repro`")
-    return values
 
 
 def stand_ins(has: np.ndarray) -> np.ndarray:

@@ -1,94 +1,101 @@
-"""The answer in two sentences, and the paired bootstrap behind it."""
+"""The answer in two sentences, made from the verdicts."""
 
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from scipy.special import stdtrit
-
+from deconfuse.reporting.comparisons import Comparison, best
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.words import joined
+from deconfuse.reporting.rivals import Rival
+from deconfuse.reporting.verdicts import Verdicts
+from deconfuse.reporting.words import joined, listed
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How much larger one model's main figure is than another's, with its 95 % interval over test rows."""
-
-    value: float
-    low: float
-    high: float
-    half: float | None = None
-    """Half of its 95 % interval over seeds; None where one of the models has a single seed."""
-
-    @property
-    def shown(self) -> bool:
-        """Whether the intervals leave 0 out."""
-        return (self.low > 0 or self.high < 0) and (self.half is None or abs(self.value) > self.half)
+def answer(results: list[Result], verdicts: Verdicts) -> tuple[str, str]:
+    """Which modality is best, and what fusion adds to it; or that nothing has been learnt. The best of a kind is that by validation."""
+    return about_single(results, verdicts), about_fusion(results, verdicts)
 
 
-def difference(right: np.ndarray, other: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
-    """95 % paired percentile bootstrap over test rows of `right` minus `other`, both (N,) in 0..1 over the same rows (Efron 1979).
-
-    Only few gains occur (with one seed each, -1, 0 and 1), so a resample of N rows is fully told by how many of each it holds: one
-    multinomial draw replaces N draws of rows, with the same distribution.
-    """
-    gains, counts = np.unique(right - other, return_counts=True)
-    draws = np.random.default_rng(seed).multinomial(len(right), counts / len(right), size=resamples)
-    low, high = np.quantile(draws @ gains / len(right), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def welch(one: list[float], other: list[float]) -> float | None:
-    """Half of the 95 % interval over seeds of a difference of means, whose spreads may differ (Welch 1947); None of a single seed."""
-    if min(len(one), len(other)) < 2:
-        return None
-    parts = [(np.var(values, ddof=1) / len(values), len(values) - 1) for values in (one, other)]
-    spread = sum(part for part, _ in parts)
-    if spread == 0:
-        return 0.0
-    return float(stdtrit(spread**2 / sum(part**2 / free for part, free in parts), 0.975) * np.sqrt(spread))
-
-
-def compared(result: Result, other: Result, resamples: int, seed: int) -> Difference:
-    """The main figure of `result` minus that of `other`, with a paired bootstrap over the test rows, and Welch's interval over seeds."""
-    if result.measure.key == "accuracy":
-        low, high = difference(result.terms[..., 1].mean(0), other.terms[..., 1].mean(0), resamples, seed)
-    else:
-        low, high = np.quantile(result.measure.differences(result.terms, other.terms, resamples, seed), [0.025, 0.975])
-    return Difference(result.value - other.value, float(low), float(high), welch(result.values, other.values))
-
-
-def answer(results: list[Result], resamples: int, seed: int) -> tuple[str, str]:
-    """The best single modality, and what the best fusion adds to it; `results` are best first."""
-    single = next((result for result in results if result.single), None)
-    fusion = next((result for result in results if not result.single), None)
-    return about_single(single), about_fusion(fusion, single, resamples, seed)
-
-
-def about_single(single: Result | None) -> str:
+def about_single(results: list[Result], verdicts: Verdicts) -> str:
     """The first sentence."""
+    single, first = best(result for result in results if result.single), best(results)
+    assert first is not None
+    for is_in_vain, what, found in (
+        (verdicts.nothing_beats_chance, "chance", verdicts.chance),
+        (verdicts.nothing_beats_its_rival, "a simple baseline", verdicts.rival),
+    ):
+        if is_in_vain:
+            return f"No model is shown to be better than {what}: the best one, {told(first)}, stands against {rival(found[first.name])}."
     if single is None:
         return "No model of one modality alone is in the line-up, so what fusion adds cannot be said."
-    measured = f"{single.name} {achieved(single)} {'of' if single.measure.key == 'accuracy' else 'on'} the {single.test['n']:,} test rows"
-    within = f"95 % interval {interval(single)}{seeds(single, single.seeds_half)}"
-    return f"The best single modality is {single.modalities[0]}: {measured} ({within})."
+    return f"The best single modality on validation is {single.modalities[0]}: {told(single)}{unbeaten(single, verdicts)}."
 
 
-def about_fusion(fusion: Result | None, single: Result | None, resamples: int, seed: int) -> str:
+def told(result: Result) -> str:
+    """A model's main figure with its intervals."""
+    measured = f"{result.name} {achieved(result)} {'of' if result.measure.key == 'accuracy' else 'on'} the {result.test['n']:,} test rows"
+    return f"{measured} (95 % interval {interval(result)}{seeds(result, result.seeds_half)})"
+
+
+def rival(found: Comparison) -> str:
+    """The baseline of a comparison: "logistic regression of the same (89.6 %; difference +0.4 points, 95 % interval −1.0 to +7.2)"."""
+    measure, against = found.measure, found.against
+    who = f"{against.title} of the same" if isinstance(against, Rival) and against.modalities else against.name
+    return f"{who} ({measure.show(against.value)}; difference {difference(found)})"
+
+
+def unbeaten(result: Result, verdicts: Verdicts) -> str:
+    """A clause where a model is not shown to beat the best baseline of the same modalities, and the first sentence does not say so."""
+    found = verdicts.rival.get(result.name)
+    if found is None or found.verdict == "better" or verdicts.nothing_beats_chance or verdicts.nothing_beats_its_rival:
+        return ""
+    return f", but {'worse' if found.verdict == 'worse' else 'not shown to be better'} than {rival(found)}"
+
+
+def difference(found: Comparison) -> str:
+    """A difference with its intervals: "+3.1 points, 95 % interval −1.0 to +7.2"."""
+    measure = found.measure
+    unit = " points" if measure.is_share else ""
+    span = measure.gains(found.found.low, found.found.high)
+    return f"{measure.gain(found.found.value)}{unit}, 95 % interval {span}{seeds(found.model, found.found.half)}"
+
+
+def about_fusion(results: list[Result], verdicts: Verdicts) -> str:
     """The second sentence."""
+    fusion, single = best(result for result in results if not result.single), best(result for result in results if result.single)
+    if not verdicts.is_default:
+        return about_declared(verdicts.declared)
     if fusion is None:
         return "No fusion is in the line-up: name two or more encoders and a fusion in an entry of `models:` to learn whether it helps."
     who = fusion.name if fusion.name == fusion.fusion else f"{fusion.name} ({fusion.fusion})"
     what = f"{who} of {joined(fusion.modalities)}, {achieved(fusion)}"
-    if single is None:
+    found = verdicts.of(fusion, single) if single else None
+    if single is None or found is None:
         return f"The best fusion, {what} (95 % interval {interval(fusion)}{seeds(fusion, fusion.seeds_half)})."
-    found = compared(fusion, single, resamples, seed)
-    measure = fusion.measure
-    amount = f"{measure.amount(abs(found.value))} {'less' if found.value < 0 else 'more'}"
-    how = f"{amount} than {single.modalities[0]} alone (95 % interval {measure.gains(found.low, found.high)}{seeds(fusion, found.half)})"
-    if not found.shown:
-        return f"That fusion helps is not shown: the best one, {what}, {how}."
-    return f"Fusion {'does not help here' if measure.order(found.value) > 0 else 'helps'}: the best one, {what}, {how}."
+    measure, gap = fusion.measure, found.found
+    amount = f"{measure.amount(abs(gap.value))} {'less' if gap.value < 0 else 'more'}"
+    how = f"{amount} than {single.modalities[0]} alone (95 % interval {measure.gains(gap.low, gap.high)}{seeds(fusion, gap.half)})"
+    # the better one of two that are no better than chance is luck
+    is_gain = found.verdict == "better" and not verdicts.nothing_beats_chance
+    head = "Fusion helps" if is_gain else "Fusion does not help here" if found.verdict == "worse" else "No gain by fusion is shown"
+    return f"{head}: the best one, {what}, {how}{others(found, verdicts)}{unbeaten(fusion, verdicts)}."
+
+
+def others(found: Comparison, verdicts: Verdicts) -> str:
+    """Where the best fusion is not shown to be better, those that are."""
+    alike = [one for one in verdicts.declared if one.reason == found.reason and one is not found]
+    better = [one.model.name for one in alike if one.verdict == "better"]
+    if found.verdict == "better" or not better or verdicts.nothing_beats_chance:
+        return ""
+    return f"; {listed(better)} {'is' if len(better) == 1 else 'are'} shown to be better"
+
+
+def about_declared(declared: list[Comparison]) -> str:
+    """The outcome of the comparisons that params name."""
+    if not declared:
+        return "Params name no comparison (`report.comparisons`), so what helps is not said."
+    clear = [one for one in declared if one.verdict != "not shown"]
+    shown = [f"{one.model.name} is {one.verdict} than {one.against.name} ({difference(one)})" for one in clear]
+    head = f"Of the {len(declared)} comparisons" if len(declared) > 1 else "Of the one comparison"
+    if not shown:
+        return f"{head} that params name, none shows a difference."
+    return f"{head} that params name, {len(shown)} show{'s' if len(shown) == 1 else ''} a difference: {'; '.join(shown)}."
 
 
 def achieved(result: Result) -> str:
@@ -105,11 +112,3 @@ def interval(result: Result) -> str:
 def seeds(result: Result, half: float | None) -> str:
     """What follows an interval over test rows where there is one over seeds."""
     return "" if half is None else f" over test rows, {result.measure.within(half)} over seeds"
-
-
-def against(results: list[Result], resamples: int, seed: int) -> dict[str, Any]:
-    """The best single modality's model, and by name the difference of every other model from it (empty without one)."""
-    best = next((result for result in results if result.single), None)
-    if best is None:
-        return {"best": None, "differences": {}}
-    return {"best": best, "differences": {result.name: compared(result, best, resamples, seed) for result in results if result is not best}}

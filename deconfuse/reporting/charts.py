@@ -1,5 +1,7 @@
 """The page's charts."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from markupsafe import Markup
 from matplotlib import rc_context
@@ -20,16 +22,20 @@ NAMED = 12
 DOTS = 1000
 
 
-def leaderboard(results: list[Result]) -> Markup:
-    """The main figure of each model as a point on its 95 % interval over test rows, each seed's as a stroke, best at the top."""
+def leaderboard(results: list[Result], rivals: Mapping[str, float]) -> Markup:
+    """The main figure of each model as a point on its 95 % interval over test rows, each seed's as a stroke, that of its best baseline
+    (by the model's name) as a triangle; best at the top."""
     with rc_context(STYLE):
         height = 36 * len(results) + 40
         figure = Figure(figsize=(420 / 72, height / 72))
         axes = figure.add_axes((0.01, 30 / height, 0.96, 1 - 30 / height))
         measure = results[0].measure
-        start, end = scale(results)
+        start, end = scale(results, rivals)
         for row, result in enumerate(results):
             interval_row(axes, row, result, start, end)
+            if result.name in rivals:
+                unit = 100 if measure.is_share else 1
+                axes.plot([unit * rivals[result.name]], [row + 0.21], "^", color=MUTED, markersize=6)
         # room for half a number at both ends of the scale
         room = (end - start) / 25
         axes.set(xlim=(start - room, end + room / 2), ylim=(len(results) - 0.5, -0.75), yticks=[])
@@ -37,15 +43,18 @@ def leaderboard(results: list[Result]) -> Markup:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %" if measure.is_share else f"{value:g}")
         axes.grid(axis="x")
         axes.spines[:].set_visible(False)
-        told = "; ".join(f"{r.name} {measure.show(r.value)}, {measure.span(*r.bounds)}{seeds(r, r.seeds_half)}" for r in results)
+        told = "; ".join(
+            f"{r.name} {measure.show(r.value)}, {measure.span(*r.bounds)}{seeds(r, r.seeds_half)}"
+            + (f", its baseline {measure.show(rivals[r.name])}" if r.name in rivals else "")
+            for r in results
+        )
         return svg(figure, "leaderboard", f"Test {measure.name} with 95 % intervals: {told}.")
 
 
-def scale(results: list[Result]) -> tuple[float, float]:
+def scale(results: list[Result], rivals: Mapping[str, float]) -> tuple[float, float]:
     """Both ends of the leaderboard's axis: shares in percent, from the tens below the least; errors from 0."""
-    if results[0].measure.is_share:
-        return 10 * np.floor(10 * min(min(result.bounds[0], *result.values) for result in results)), 101
-    return 0, 1.05 * max(max(result.bounds[1], *result.values) for result in results)
+    shown = [number for result in results for number in (*result.bounds, *result.values)] + list(rivals.values())
+    return (10 * np.floor(10 * min(shown)), 101) if results[0].measure.is_share else (0, 1.05 * max(shown))
 
 
 def interval_row(axes: Axes, row: int, result: Result, start: float, end: float) -> None:

@@ -10,8 +10,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from deconfuse.params.report import Report
+from deconfuse.reporting.comparisons import best
 from deconfuse.reporting.measures import Measure
 from deconfuse.reporting.results import Result
+from deconfuse.reporting.verdicts import Verdicts
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Context:
     """data/prepared/summary.json"""
     root: Path
     """The project's."""
+    verdicts: Verdicts
+    """All comparisons."""
     render: Callable[..., Markup]
     """A template of `sections/` by its name, with values; all that is no Markup is escaped."""
 
@@ -43,7 +47,7 @@ class Context:
     @property
     def chosen(self) -> Result:
         """The model that is best on the validation split."""
-        return min(self.results, key=lambda result: (result.measure.order(result.val[result.measure.key]), result.name))
+        return best(self.results) or self.results[0]
 
     def answers(self, result: Result, split: str) -> pd.DataFrame:
         """What the best seed said of the rows of val or test, in their order: `id`, `actual`, `predicted` as text, where there are classes

@@ -1,4 +1,4 @@
-"""Write `reports/`: the leaderboard as CSV and JSON, and the page that a person reads."""
+"""Write `reports/`: the leaderboard as CSV and JSON, and the page that a person reads, whole and in short."""
 
 import json
 from pathlib import Path
@@ -14,16 +14,17 @@ from deconfuse.reporting import results as trained
 from deconfuse.reporting.answer import answer
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.sections import clusters, confusions, costs, curves, data, faults, leaderboard, models, samples
+from deconfuse.reporting.sections import clusters, comparisons, confusions, costs, curves, data, faults, leaderboard, models, samples
+from deconfuse.reporting.verdicts import reached
 from deconfuse.spreadsheet import plain
 
 HERE = Path(__file__).parent
-SECTIONS = (leaderboard, faults, clusters, costs, data, curves, confusions, samples, models)
+SECTIONS = (leaderboard, comparisons, faults, clusters, costs, data, curves, confusions, samples, models)
 """In the page's order."""
 
 
 def write(names: list[str], options: Report, root: Path) -> None:
-    """Write leaderboard.csv, metrics.json, runs.json, tables/ and index.html into `root / "reports"`; `root` is the project's root.
+    """Write leaderboard.csv, metrics.json, runs.json, tables/, report.md and index.html into `reports/` of `root`, the project's.
 
     Raises UserError where a named model is not trained or not evaluated, or a file of the data is missing.
     """
@@ -41,7 +42,10 @@ def write(names: list[str], options: Report, root: Path) -> None:
         for name, rows in (item for section in sections for item in section.tables.items()):
             written = rows.map(lambda cell: plain(cell) if isinstance(cell, str) else cell)
             written.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    write_text(reports / "index.html", page(context, sections))
+    title = options.title or question(results, context.summary["source"]["title"])
+    said = answer(results, context.verdicts)
+    write_text(reports / "report.md", markdown(title, said, sections))
+    write_text(reports / "index.html", page(context, title, said, sections))
 
 
 def gathered(results: list[Result], options: Report, root: Path) -> Context:
@@ -53,7 +57,7 @@ def gathered(results: list[Result], options: Report, root: Path) -> Context:
     def render(template: str, **values: Any) -> Markup:
         return Markup(templates.get_template(template).render(**common(context), **values))
 
-    context = Context(results, options, schema, summary, root, render)
+    context = Context(results, options, schema, summary, root, reached(results, options, root, schema), render)
     return context
 
 
@@ -70,16 +74,24 @@ def common(context: Context) -> dict[str, Any]:
     }
 
 
-def page(context: Context, sections: list[Section]) -> str:
+def markdown(title: str, said: tuple[str, str], sections: list[Section]) -> str:
+    """What a pull request needs of it: the answers, without charts."""
+    parts = [f"# {words.markdown(title)}", " ".join(map(words.markdown, said))]
+    parts += [f"## {section.heading}\n\n{section.markdown}" for section in sections if section.markdown]
+    return "\n\n".join(parts) + "\n"
+
+
+def page(context: Context, title: str, said: tuple[str, str], sections: list[Section]) -> str:
     """The whole page as HTML."""
-    results, options = context.results, context.options
+    results = context.results
     return context.render(
         "page.html",
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
-        title=options.title or question(results, context.summary["source"]["title"]),
-        answer=answer(results, options.bootstrap, options.seed),
+        title=title,
+        answer=said,
         seeds=words.seeds([result.seeds for result in results]),
-        leaderboard=charts.leaderboard(results),
+        leaderboard=charts.leaderboard(results, {name: found.against.value for name, found in context.verdicts.rival.items()}),
+        has_rivals=bool(context.verdicts.rival),
         sections=sections,
     )
 
@@ -100,8 +112,6 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=lambda value: words.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
-    made.filters |= {
-        word.__name__: word
-        for word in (words.breakable, words.count, words.joined, words.number, words.percent, words.scaled, words.seconds)
-    }
+    filters = (words.breakable, words.count, words.joined, words.number, words.percent, words.probability, words.scaled, words.seconds)
+    made.filters |= {word.__name__: word for word in filters}
     return made

@@ -5,6 +5,9 @@ import unicodedata
 
 from markupsafe import Markup
 
+BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Characters that turn the direction of what follows."""
+
 
 def plain(text: str) -> str:
     """`text` without what no page can hold: control characters and half characters (surrogates) become U+FFFD."""
@@ -20,11 +23,6 @@ def short(text: str, most: int) -> str:
 def breakable(name: str) -> Markup:
     """A name, escaped, that may break over lines after its underscores."""
     return Markup("_<wbr>").join(plain(name).split("_"))
-
-
-def markdown(text: str) -> str:
-    """Text as Markdown that shows it as it is: no link, table, code or HTML is made of it."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", plain(text)).replace("\n", " ")
 
 
 def percent(share: float) -> str:
@@ -89,6 +87,32 @@ def of_best(each: dict[str, int]) -> str:
     """Which seed of each model that has several is shown: "Of each model the seed with the lowest validation loss: 1 of concat. "."""
     told = ", ".join(f"{seed} of {name}" for name, seed in each.items())
     return f"Of each model the seed with the lowest validation loss: {told}. " if told else ""
+
+
+def plural(number: int, thing: str) -> str:
+    """A count of things: "1 row", "1,200 rows"."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+
+
+def markdown(text: str) -> str:
+    """Text as GitHub's Markdown shows it literally, on one line: no markup, link, mention or column of a table comes of it."""
+    line = " ".join(plain(text).translate(dict.fromkeys(BIDI)).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # what begins a heading, a line under one, or a list, does so at a line's start only
+    line = re.sub(r"([\\`*_{}\[\]|~$]|:(?=//)|^[-+=#](?=[-=#\s]|$))", r"\\\1", line)
+    line = re.sub(r"^(\d+)(?=[.)](\s|$))", r"\1\\", line)
+    # GitHub looks for these after the markup: an invisible joiner keeps them apart
+    return re.sub(r"(?i)([@#](?=\w)|www(?=\.))", "\\1\N{WORD JOINER}", line)
+
+
+def listed(names: list[str]) -> str:
+    """Names as a list in words: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def probability(p: float) -> str:
+    """A p value: "0.034", "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 
 def joined(names: list[str]) -> str:

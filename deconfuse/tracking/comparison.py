@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 REPORTS = Path("reports")
-FILES = ("index.html", "leaderboard.csv", "metrics.json", "runs.json")
+FILES = ("index.html", "leaderboard.csv", "metrics.json", "report.md", "runs.json")
+TABLES = "tables"
 
 
 def is_complete(root: Path) -> bool:
-    return all((root / REPORTS / name).is_file() for name in FILES)
+    return all((root / REPORTS / name).is_file() for name in FILES) and (root / REPORTS / TABLES).is_dir()
 
 
 def digest(root: Path) -> str:
     """Of all that the report under `root` holds."""
-    return digest_json({name: sha256((root / REPORTS / name).read_bytes()).hexdigest() for name in FILES})
+    tables = sorted(path.name for path in (root / REPORTS / TABLES).iterdir())
+    names = [*FILES, *(f"{TABLES}/{name}" for name in tables)]
+    return digest_json({name: sha256((root / REPORTS / name).read_bytes()).hexdigest() for name in names})
 
 
 def draw(client: "MlflowClient", experiment_id: str, root: Path) -> None:
@@ -54,6 +57,7 @@ def _write(client: "MlflowClient", run_id: str, root: Path, compared: dict[str, 
     client.set_tag(run_id, "mlflow.note.content", note(compared))
     for name in FILES:
         client.log_artifact(run_id, str(root / REPORTS / name))
+    client.log_artifacts(run_id, str(root / REPORTS / TABLES), TABLES)
     client.set_terminated(run_id, end_time=at)
 
 
