@@ -8,6 +8,8 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import ndtr
 
+from deconfuse.reporting.significance import holm
+
 LEAST = 10
 """Rows of a group, below which nothing is said of it."""
 MOST = 30
@@ -33,8 +35,7 @@ def worst(table: pd.DataFrame, score: Float[np.ndarray, " N"]) -> pd.DataFrame:
             if LEAST <= here.sum() <= len(here) - LEAST:
                 rows.append([name, value, int(here.sum()), score[here].mean(), score[~here].mean(), chance(score, here)])
     found = pd.DataFrame(rows, columns=COLUMNS[:-1]).sort_values(["p", "column", "value"], ignore_index=True)
-    # Holm: from the least p on, each times how many are left
-    found["p_holm"] = np.minimum(1, np.maximum.accumulate(found["p"] * np.arange(len(found), 0, -1))) if len(found) else []
+    found["p_holm"] = holm(found["p"].tolist())
     return found
 
 
