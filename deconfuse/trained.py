@@ -3,6 +3,7 @@
 seeds/SEED/weights.safetensors   of the epoch with the lowest validation loss
 model.json                       what the model is, and of each seed best epoch and digest of the weights
 history.csv                      a row an epoch of each seed
+diagnosis.csv                    a row a layer and epoch of each seed (see `deconfuse/training/diagnosis.py`); none where it was not asked
 run.json                         identity, times, machine; written last: the model is complete
 """
 
@@ -10,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +39,10 @@ def write_weights(seeds: Path, seed: int, weights: dict[str, Tensor]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the epochs of all seeds as one table. Raises DiskFullError."""
+def write_table(path: Path, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    """Write what all seeds have left as one table. Raises DiskFullError."""
     text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     write_text(path, text.getvalue())

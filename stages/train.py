@@ -36,10 +36,11 @@ from deconfuse.reading.stored import EMBEDDED, PREPARED
 from deconfuse.reading.streaming import Streamed
 from deconfuse.reconstruction import check as check_reconstruction
 from deconfuse.tasks import Task
-from deconfuse.trained import MODELS, SEEDS, write_history, write_weights
+from deconfuse.trained import MODELS, SEEDS, write_table, write_weights
 from deconfuse.training.account import best, summary, timing, total
 from deconfuse.training.checkpoints import ROOT as CHECKPOINTS
 from deconfuse.training.checkpoints import Checkpoints, alone, place
+from deconfuse.training.diagnosis import COLUMNS
 from deconfuse.training.guards import TrainingError
 from deconfuse.training.identity import circumstances, identity
 from deconfuse.training.job import Job, usable
@@ -62,10 +63,10 @@ def main(name: str) -> None:
         with alone(name), Journal(name) as journal:
             make(prepared(name, ALONE, prepare(settings.device, settings.threads, settings.precision)), journal)
     else:
-        if settings.compile or settings.cuda_graph:
+        if settings.compile or settings.cuda_graph or settings.diagnose:
             raise UserError(
-                f"models.{name}: what several processes train is neither compiled nor recorded; set train.compile and "
-                "train.cuda_graph to false, or train.launch.processes to 1"
+                f"models.{name}: what several processes train is neither compiled, recorded nor diagnosed; set train.compile, "
+                "train.cuda_graph and train.diagnose to false, or train.launch.processes to 1"
             )
         # late, as is all that one process does without
         from deconfuse.processes.launching import run
@@ -107,7 +108,7 @@ def make(job: Job, journal: Journal) -> None:
     """Train the model with each seed, and write its folder."""
     folder, seeds, team = MODELS / job.name, job.settings.seeds, job.team
     who: dict[str, Any] = {}
-    about, rows = {}, []
+    about, history, diagnosis = {}, [], []
     for left in folder.glob(".*.tmp") if team.leads else []:
         # half a file, by a process that was killed
         remove(left)
@@ -138,13 +139,16 @@ def make(job: Job, journal: Journal) -> None:
                 continue
             about[str(seed)] = summary(state) | {"sha256": write_weights(made, seed, state.weights)}
             run |= timing(state, len(job.splits["train"]))
-            rows += [{"seed": seed, **row} for row in state.rows]
+            history += [{"seed": seed, **row} for row in state.rows]
+            diagnosis += [{"seed": seed, **row} for row in state.diagnosis]
         if not team.leads:
             return
         # its presence says that the model is complete: gone before another one takes its place, written last
         remove(folder / "run.json")
     write_json(folder / "model.json", job.about(model) | {"seeds": about, "best_seed": best(about)})
-    write_history(folder / "history.csv", rows)
+    write_table(folder / "history.csv", list(history[0]), history)
+    # for every model: an output that DVC knows of must be there
+    write_table(folder / "diagnosis.csv", COLUMNS, diagnosis)
     write_json(folder / "run.json", who | total(list(who["seeds"].values())) | {"system": journal.looks()})
     remove(CHECKPOINTS / job.name)
 

@@ -242,6 +242,7 @@ def write_model(folder: Path, name: str, fake: Fake, classes: Sequence[str]) -> 
         folder / "model.json", model | {"parameters": parameters(fake), "best_seed": fake.seeds[len(fake.seeds) > 1], "seeds": seeds}
     )
     write_csv(folder / "history.csv", history)
+    write_csv(folder / "diagnosis.csv", [["seed", "epoch", "part", "layer"]])
     write_json(folder / "run.json", run(name, fake, params))
 
 

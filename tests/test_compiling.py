@@ -63,13 +63,14 @@ def test_without_a_compiler_a_line_says_what_to_do(monkeypatch: pytest.MonkeyPat
         model.train()(data.inputs, data.lengths, data.present)
 
 
-@pytest.mark.parametrize("key", ["compile", "cuda_graph"])
-def test_several_processes_refuse_to_compile_or_record(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", ["compile", "cuda_graph", "diagnose"])
+def test_several_processes_refuse_to_compile_record_or_diagnose(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     asked = f"train: {{{key}: true, launch: {{processes: 2}}}}\nmodels: {{tried: {{encoders: {{image: cnn}}}}}}\n"
     Path("params.yaml").write_text(asked)
     with pytest.raises(
-        UserError, match=r"^models.tried: .* neither compiled nor recorded; set train.compile and train.cuda_graph to false"
+        UserError,
+        match=r"^models.tried: .* neither compiled, recorded nor diagnosed; set train.compile, .* and train.diagnose to false",
     ):
         main("tried")
 

@@ -71,6 +71,7 @@ def test_the_curves_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
             assert row == pytest.approx(expected, abs=1e-4) or not is_exact, end
         # every file is there, and only what the first process has written
         assert sorted(path.name for path in (two[kind] / "data/models" / name).iterdir()) == [
+            "diagnosis.csv",
             "history.csv",
             "model.json",
             "run.json",

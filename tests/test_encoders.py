@@ -226,10 +226,13 @@ def test_the_printed_conv_deconv_network_flattened() -> None:
     assert parameters(flat) == 84_324_074
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (3, 2, 1), (2, 2, 0), (5, 3, 2), (3, 1, 1)])
-def test_the_mean_of_a_transposed_convolution_is_the_mean_of_its_map(kernel: int, stride: int, padding: int) -> None:
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "beyond"),
+    [(4, 2, 1, 0), (3, 2, 1, 0), (3, 2, 1, 1), (2, 2, 0, 0), (5, 3, 2, 0), (5, 3, 2, 2), (3, 1, 1, 0)],
+)
+def test_the_mean_of_a_transposed_convolution_is_the_mean_of_its_map(kernel: int, stride: int, padding: int, beyond: int) -> None:
     torch.manual_seed(0)
-    plain = nn.ConvTranspose2d(5, 3, kernel, stride=stride, padding=padding).double()
+    plain = nn.ConvTranspose2d(5, 3, kernel, stride=stride, padding=padding, output_padding=beyond).double()
     folded = MeanOfTransposed(deepcopy(plain))
     x = torch.randn(2, 5, 7, 9, dtype=torch.double)
     seen, answered, aim = [x.clone().requires_grad_() for _ in range(2)], [], torch.randn(2, 3, 1, 1, dtype=torch.double)

@@ -17,7 +17,7 @@ from small_project import MODELS, build
 
 from deconfuse.training.draws import order
 
-COMPARED = ("seeds/0/weights.safetensors", "model.json", "history.csv")
+COMPARED = ("seeds/0/weights.safetensors", "model.json", "history.csv", "diagnosis.csv")
 
 
 def digests(root: Path, name: str) -> list[str]:
@@ -53,9 +53,9 @@ def saved(root: Path, name: str) -> list[str]:
 
 def test_trainings_killed_at_random_moments_end_with_the_bytes_of_undisturbed_ones(tmp_path: Path) -> None:
     plain, disturbed = tmp_path / "plain", tmp_path / "disturbed"
-    build(plain)
+    build(plain, diagnose=True)
     # 21 kB: pictures and texts in memory, sounds and clips on disk
-    build(disturbed, checkpoint=0, resident=2e-5)
+    build(disturbed, diagnose=True, checkpoint=0, resident=2e-5)
     # what is never read cannot do harm: the other one has no test split at all
     for folder in ("prepared/test/rows", "embedded/test/image"):
         (disturbed / "data" / folder).mkdir(parents=True)

@@ -77,7 +77,8 @@ def test_a_training_that_is_killed_in_its_second_seed_keeps_the_first(tmp_path: 
     runs = told(tmp_path, "run")["seeds"]
     assert runs["3"]["pauses"] == [] and runs["3"]["ended"] < runs["7"]["started"], "the first was not trained again"
     assert not (tmp_path / "data/checkpoints/cnn").exists()
-    assert [path.name for path in sorted((tmp_path / "data/models/cnn").iterdir())] == ["history.csv", "model.json", "run.json", "seeds"]
+    left = [path.name for path in sorted((tmp_path / "data/models/cnn").iterdir())]
+    assert left == ["diagnosis.csv", "history.csv", "model.json", "run.json", "seeds"]
 
 
 def test_a_seed_more_keeps_what_is_whole_until_it_is_done(tmp_path: Path, alone: dict[int, Path]) -> None:

@@ -13,7 +13,7 @@ class MeanOfTransposed(nn.Module):
     little more than to read the input once.
 
     Args:
-        layer: the transposed convolution, without groups, dilation and output padding.
+        layer: the transposed convolution, without groups and dilation.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
@@ -34,6 +34,6 @@ class MeanOfTransposed(nn.Module):
         """For each tap 1 where the input's place lands on the map and 0 where beyond it, and the size of the map."""
         size, layer = x.shape[2 + axis], self.layer
         kernel, stride, padding = layer.kernel_size[axis], layer.stride[axis], int(layer.padding[axis])
-        made = (size - 1) * stride + kernel - 2 * padding
+        made = (size - 1) * stride + kernel - 2 * padding + int(layer.output_padding[axis])
         lands = torch.arange(size, device=x.device) * stride + torch.arange(kernel, device=x.device)[:, None] - padding
         return ((lands >= 0) & (lands < made)).to(x.dtype), made

@@ -8,11 +8,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Encoder, Out, Spec
+from deconfuse.encoders._blocks import WithResidual, block, following, residuals
 from deconfuse.encoders._grid import Activation, Grid, GridTokens, channels_of, map_shape, picture
+from deconfuse.encoders._network_deconvolution import NetworkDeconvolution
 
 
 class Cnn(Encoder):
-    """Blocks of [conv 3x3, batch norm, ReLU, max pool 2], then tokens (LeCun et al. 1998; Ioffe & Szegedy 2015).
+    """Blocks of [conv 3x3, batch norm, ReLU] and a max pool 2, then tokens (LeCun et al. 1998; Ioffe & Szegedy 2015).
 
     The classical small network, conv 32 - pool - conv 64 - pool - conv 64 - FC 64, is `channels: [32, 64, 64], norm: none,
     padding: valid, pools: 2, grid: null, activation: relu` at width 64: on 28 x 28 with 10 classes 93,322 parameters, the
@@ -30,7 +32,15 @@ class Cnn(Encoder):
             Sequence[Annotated[int, Field(ge=1, le=4096)]],
             Field(min_length=1, description="Channels of each block."),
         ] = (16, 32, 64),
-        norm: Annotated[Literal["batch", "none"], Field(description="Normalisation; with `none` the convolutions have a bias.")] = "batch",
+        repeat: Annotated[int, Field(ge=1, le=16, description="Convolutions of each block (Simonyan & Zisserman 2015).")] = 1,
+        norm: Annotated[
+            Literal["batch", "none", "network_deconvolution"],
+            Field(
+                description="Normalisation of what each convolution gives, which has a bias with `none`; or `network_deconvolution` of "
+                "what it is given (Ye et al. 2020)."
+            ),
+        ] = "batch",
+        residual: WithResidual = False,
         padding: Annotated[
             Literal["same", "valid"],
             Field(description="At the borders: `same` loses nothing, `valid` lets convolutions and pools drop what they do not cover."),
@@ -43,9 +53,14 @@ class Cnn(Encoder):
         activation: Activation = "none",
     ) -> None:
         super().__init__()
-        pairs = zip((channels_of(spec), *channels[:-1]), channels, strict=True)
+        pairs = list(zip((channels_of(spec), *channels[:-1]), channels, strict=True))
         pooled = len(channels) if pools is None else pools
-        self.blocks = nn.Sequential(*(block(a, b, norm, padding, place < pooled) for place, (a, b) in enumerate(pairs)))
+        made = []
+        for place, ((a, b), has) in enumerate(zip(pairs, residuals(residual, pairs), strict=True)):
+            # `ceil_mode` keeps sides of one pixel alive, so no input is too small for `same` padding
+            pool = nn.MaxPool2d(2, ceil_mode=padding == "same") if place < pooled else None
+            made.append(block(convolutions(a, b, repeat, norm, padding), has, pool))
+        self.blocks = nn.Sequential(*made)
         self.tokens = GridTokens(map_shape(self.blocks, spec), width, grid, activation)
 
     @classmethod
@@ -58,13 +73,15 @@ class Cnn(Encoder):
         return self.tokens(self.blocks(picture(x)))
 
 
-def block(inputs: int, outputs: int, norm: str, padding: str, pool: bool) -> nn.Sequential:
-    """Conv, norm, ReLU, halving; with `same` padding the pool's `ceil_mode` keeps sides of one pixel alive, so no input is too small."""
-    is_normed, is_same = norm == "batch", padding == "same"
-    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 3, padding=1 if is_same else 0, bias=not is_normed)]
-    if is_normed:
-        layers.append(nn.BatchNorm2d(outputs))
-    layers.append(nn.ReLU())
-    if pool:
-        layers.append(nn.MaxPool2d(2, ceil_mode=is_same))
-    return nn.Sequential(*layers)
+def convolutions(inputs: int, outputs: int, repeat: int, norm: str, padding: str) -> list[nn.Module]:
+    """So many times conv, norm, ReLU."""
+    layers: list[nn.Module] = []
+    for number in [inputs] + [outputs] * (repeat - 1):
+        layers += [convolution(number, outputs, norm, 1 if padding == "same" else 0), *following(outputs, norm)]
+    return layers
+
+
+def convolution(inputs: int, outputs: int, norm: str, padding: int) -> nn.Conv2d:
+    if norm == "network_deconvolution":
+        return NetworkDeconvolution(inputs, outputs, 3, padding)
+    return nn.Conv2d(inputs, outputs, 3, padding=padding, bias=norm == "none")

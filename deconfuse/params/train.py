@@ -76,6 +76,10 @@ class Train(Strict):
     cuda_graph: bool = False
     """Record the kernels of a step once and replay them (CUDA graphs): small models are many times as fast on a GPU. Models with recurrent
     layers are not recorded, nor is anything on a CPU; a line says so."""
+    diagnose: bool = False
+    """Measure at the first step and at the last of each epoch how each layer learns: norms of gradient and weights, the step's share of the
+    weights, spread of what it gives, dead units, checkerboards. It is in `diagnosis.csv` beside the weights, which do not depend on it, and
+    in the report. Refused where several processes share a model's batches."""
     checkpoint: Annotated[float, Field(ge=0, le=1e6)] = 60.0
     """Seconds after which the next step's end saves all that an interrupted training needs to go on, in `data/checkpoints`; 0 saves every
     step. The weights do not depend on it, nor on an interruption."""

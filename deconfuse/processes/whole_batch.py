@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
+from deconfuse.errors import UserError
+
 Sum = Callable[[Tensor], Tensor]
 Draws = Callable[[], tuple[int, slice, torch.Generator]]
 
@@ -29,8 +31,12 @@ def see_whole_batches(model: nn.Module, rank: int, size: int, summed: Sum, draws
         summed: gives the sum of a tensor over the processes; may change the tensor.
         draws: gives how many rows the batch has that is at work, which of them are this process's, and the generator that all
             processes have in the same state.
+
+    Raises UserError where a layer looks across the batch in a way of its own.
     """
     for module in model.modules():
+        if getattr(module, "sees_batch", False):
+            raise UserError(f"{type(module).__name__} works with the batch of one process; set train.launch.processes to 1")
         if isinstance(module, (_BatchNorm, nn.Dropout)):
             setattr(module, "forward", partial(call, Whole(rank, size, summed, draws), module.forward))  # noqa: B010
 

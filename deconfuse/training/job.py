@@ -19,6 +19,7 @@ from deconfuse.reading.streaming import Streamed
 from deconfuse.reconstruction import squared_errors
 from deconfuse.tasks import Task
 from deconfuse.training.compiling import compile_parts
+from deconfuse.training.diagnosis import PROBE, Diagnosis
 from deconfuse.training.optimisation import factor, l1, optimizer
 from deconfuse.training.precision import Precision, decide
 from deconfuse.training.recipe import Recipe
@@ -88,9 +89,17 @@ class Job:
             micro_batch=settings.micro_batch,
             clip=settings.clip,
             average=settings.ema,
+            diagnosis=self.diagnosis(model) if settings.diagnose else None,
             recorder=made,
             team=self.team,
         )
+
+    def diagnosis(self, model: Model) -> Diagnosis:
+        """What measures the layers; its probe is spread evenly over the train split, and no larger than what is learnt at a time."""
+        settings, train = self.settings, self.splits["train"]
+        most = min(PROBE, settings.micro_batch or settings.batch_size, len(train))
+        rows = torch.linspace(0, len(train) - 1, most).long()
+        return Diagnosis(model, train.batch(rows), self.task.loss(self.schema, None, 0.0))
 
     def about(self, model: Model) -> dict[str, Any]:
         """What model.json says of the model whatever its seed."""

@@ -61,6 +61,8 @@ def fit(
     average = Average(model, state.average, recipe.average) if recipe.average > 0 else None
     while state.epoch <= recipe.epochs and not is_spent(state, recipe.patience):
         row = learn(model, train, recipe, state, average, pause, say)
+        if recipe.diagnosis is not None:
+            row |= recipe.diagnosis.close(state)
         with nullcontext() if average is None else average.standing_in():
             row |= assess(model, val, recipe)
             losses_are_finite(row)
@@ -100,9 +102,13 @@ def learn(
         if step == steps - 1:
             # once an epoch: at every step it would cost up to a tenth of a small model's
             state.sums["gradient"] = whole(norms(model))
+        if recipe.diagnosis is not None:
+            recipe.diagnosis.before_step(state, steps)
         norm = None if recipe.clip is None else whole(nn.utils.clip_grad_norm_(model.parameters(), recipe.clip))
         watch(epoch, step, parts[step], loss, norm)
         recipe.optimizer.step()
+        if recipe.diagnosis is not None:
+            recipe.diagnosis.after_step(state)
         if average is not None:
             average.follow((epoch - 1) * steps + step)
         # no float() in here: it would wait for a GPU at every step

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deconfuse.processes.team import ALONE, Team
+from deconfuse.training.diagnosis import Diagnosis
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,7 @@ class Recipe:
     """The processes that share every batch."""
     average: float = 0.0
     """Share of the past in the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
+    diagnosis: Diagnosis | None = None
+    """Measures the layers once an epoch."""
     recorder: Callable[[Callable[[Any, dict[str, Tensor]], Any], Any, dict[str, Tensor], int], Any] | None = None
     """Does a step's work on a batch, what may be seen of it and so many pieces, by a recording of it; None does it as it is written."""

@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,7 +23,7 @@ class State:
     step: int = 0
     """How many of its steps are done."""
     sums: dict[str, Float[Tensor, "..."]] = field(default_factory=lambda: {name: torch.zeros(()) for name in ("loss", "score", "gradient")})
-    """Of the samples of these steps; under `gradient` the norms of its last step, 0 before it."""
+    """Of the samples of these steps; under `gradient` the norms of its last step, under `diagnosis` what its layers did there, 0 before."""
     pieces: int = 1
     """Into how many a batch is cut, so that the memory suffices."""
     average: dict[str, Tensor] = field(default_factory=dict)
@@ -35,6 +36,8 @@ class State:
     """That loss."""
     rows: list[Row] = field(default_factory=list)
     """One for each epoch that is done."""
+    diagnosis: list[dict[str, Any]] = field(default_factory=list)
+    """One for each layer and epoch, where the recipe diagnoses."""
     ended: list[float] = field(default_factory=list)
     """When these were done, in unix seconds."""
     started: float = field(default_factory=time.time)

@@ -1,0 +1,55 @@
+"""What the blocks of convolutional encoders share: norm and ReLU after a layer, and a residual around a block."""
+
+from typing import Annotated
+
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from deconfuse.errors import UserError
+
+WithResidual = Annotated[
+    bool,
+    Field(
+        description="Add a block's input to what it gives, before a pool (He et al. 2016), where it has as many channels in as out; such "
+        "blocks must keep height and width."
+    ),
+]
+
+
+class Residual(nn.Module):
+    """A block's input added to what it gives. Raises UserError where the two differ in size.
+
+    Args:
+        block: of as many channels in as out.
+    """
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        made = self.block(x)
+        if made.shape != x.shape:
+            now, was = (" x ".join(map(str, values.shape[-2:])) for values in (made, x))
+            raise UserError(f"`residual` needs blocks that keep height and width, but one makes {now} of {was}")
+        return x + made
+
+
+def following(outputs: int, norm: str) -> list[nn.Module]:
+    """What follows a convolution: batch norm where `norm` is `batch`, and ReLU."""
+    return [*([nn.BatchNorm2d(outputs)] if norm == "batch" else []), nn.ReLU()]
+
+
+def block(layers: list[nn.Module], with_residual: bool, pool: nn.Module | None = None) -> nn.Sequential:
+    """Layers one after the other, with a residual around all but the pool."""
+    kept: list[nn.Module] = [Residual(nn.Sequential(*layers))] if with_residual else layers
+    return nn.Sequential(*kept, *([] if pool is None else [pool]))
+
+
+def residuals(asked: bool, channels: list[tuple[int, int]]) -> list[bool]:
+    """Which blocks have a residual, by their channels in and out. Raises UserError where one is asked for and none can have it."""
+    found = [asked and inputs == outputs for inputs, outputs in channels]
+    if asked and not any(found):
+        raise UserError("`residual` needs a block of as many channels as the one before it, and there is none; change `channels`")
+    return found
