@@ -3,10 +3,12 @@
 import pytest
 import torch
 from subjects import subject
+from torch.utils.flop_counter import FlopCounterMode
 
 from deconfuse.analyses.costs import Costs
 from deconfuse.build import build
 from deconfuse.dataset import Dataset
+from deconfuse.lookup import names
 from deconfuse.params.models import Model as Entry
 
 FACTS = {"task": "single_label", "classes": ["a", "b", "c"], "train_counts": [1, 1, 1]}
@@ -17,15 +19,18 @@ SPECS = {
 }
 
 
+def samples(names: tuple[str, ...], rows: int) -> Dataset:
+    torch.manual_seed(1)
+    inputs = {"audio": torch.randn(rows, 4, 8), "image": torch.randn(rows, 2, 4, 4), "text": torch.randint(2, 9, (rows, 6))}
+    lengths = {"text": torch.tensor([3, 6, 3, 6][:rows])} if "text" in names else {}
+    present = {name: torch.ones(rows, dtype=torch.bool) for name in names}
+    return Dataset({name: inputs[name] for name in names}, lengths, present, torch.zeros(rows, dtype=torch.long))
+
+
 def asked(entry: dict, rows: int = 4) -> dict[str, int]:
     torch.manual_seed(0)
     model = build(Entry.model_validate(entry), SPECS, torch.zeros(3), "models.x")
-    names = sorted(entry["encoders"])
-    inputs = {"audio": torch.randn(rows, 4, 8), "image": torch.randn(rows, 2, 4, 4), "text": torch.randint(2, 9, (rows, 6))}
-    length = torch.tensor([3, 6, 3, 6][:rows])
-    lengths = {"text": length} if "text" in names else {}
-    present = {name: torch.ones(rows, dtype=torch.bool) for name in names}
-    data = Dataset({name: inputs[name] for name in names}, lengths, present, torch.zeros(rows, dtype=torch.long))
+    data = samples(tuple(sorted(entry["encoders"])), rows)
     found = Costs()(subject(model, FACTS, {"val": data, "test": data}))["costs"]
     return {row["part"]: row["flops"] for row in found}
 
@@ -53,3 +58,14 @@ def test_parts_of_a_fusion_are_told_apart() -> None:
     assert both["encoder image"] == alone[0]["encoder image"] > 0
     assert both["encoder text"] == alone[1]["encoder text"] > 0
     assert both["model"] > both["encoder image"] + both["encoder text"]
+
+
+@pytest.mark.parametrize("fusion", names("fusion"))
+def test_all_that_is_not_recurrent_is_counted_as_torch_counts_it(fusion: str) -> None:
+    entry = {"encoders": {"audio": "transformer", "image": "deconvolution"}, "fusion": fusion, "width": 8}
+    torch.manual_seed(0)
+    model = build(Entry.model_validate(entry), SPECS, torch.zeros(3), "models.x").eval()
+    data = samples(("audio", "image"), 4)
+    with FlopCounterMode(display=False) as expected:
+        model(data.inputs, data.lengths, data.present)
+    assert asked(entry)["model"] == round(expected.get_total_flops() / 4) > 0

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from deconfuse.analyses import Analysis, Subject, Tables
 
@@ -14,54 +17,84 @@ ROWS = 32
 
 
 class Costs(Analysis):
-    """Floating-point operations of an answer, additions and multiplications apart: by torch's counter, and for recurrent layers, which it
-    does not know, by their formula. Activations, normalisation and pooling, which cost little, are left out."""
+    """Floating-point operations of an answer, additions and multiplications apart: by torch's formulas, and for recurrent layers, of which
+    it has none, two a weight and valid step. Activations, normalisation and pooling, which cost little, are left out."""
 
     of_every_seed = False
 
     def __call__(self, subject: Subject) -> Tables:
-        from torch.utils.flop_counter import FlopCounterMode
-
         data, model = subject.data("test"), subject.model
         rows = min(ROWS, len(data))
         batch = data.batch(slice(0, rows))
-        counter = FlopCounterMode(display=False)
-        # the counter sees what is dispatched, and inference mode hides it
-        with torch.no_grad(), recurrent(model) as counted, counter:
+        parts = {f"encoder {name}": model.encoders[name] for name in subject.modalities}
+        # operations hide from a counter where nothing could be learnt from them
+        with torch.no_grad(), Counter() as counter, watched(model, counter, parts) as found:
             model(batch.inputs, batch.lengths, batch.present)
-        seen = {name: sum(each.values()) for name, each in counter.get_flop_counts().items()}
-        # what it does see of a recurrent layer is not counted twice
-        twice = sum(seen.get(f"{type(model).__name__}.{name}", 0) for name in counted)
-        total = counter.get_total_flops() - twice + sum(counted.values())
-        parts = {"model": total, **{f"encoder {name}": part(seen, counted, type(model).__name__, name) for name in subject.modalities}}
-        return {"costs": [{"part": name, "flops": round(flops / rows)} for name, flops in parts.items()]}
+        return {"costs": [{"part": name, "flops": round(flops / rows)} for name, flops in {"model": counter.total, **found}.items()]}
 
 
-def part(seen: dict[str, int], counted: dict[str, float], root: str, modality: str) -> float:
-    """What an encoder takes."""
-    place = f"encoders.{modality}"
-    own = {name: flops for name, flops in counted.items() if name.startswith(f"{place}.")}
-    return seen.get(f"{root}.{place}", 0) - sum(seen.get(f"{root}.{name}", 0) for name in own) + sum(own.values())
+class Counter(TorchDispatchMode):
+    """Adds up the operations of what is computed within it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0.0
+        self.inside = 0
+        """Recurrent layers at work, whose operations are told by `of_layer`."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # else torch imports its compiler, to keep it out of here: 1.1 s and 130 MB, as torch's own FlopCounterMode costs
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None and not self.inside:
+            self.total += formula(*args, **(kwargs or {}), out_val=out)
+        return out
 
 
 @contextmanager
-def recurrent(model: nn.Module) -> Generator[dict[str, float]]:
-    """Within it the operations of each LSTM and GRU of a model are added up, by its name."""
-    counted: dict[str, float] = {}
+def watched(model: nn.Module, counter: Counter, parts: dict[str, nn.Module]) -> Generator[dict[str, float]]:
+    """Within it recurrent layers are counted, and what each of some parts takes is told by its name."""
+    found: dict[str, float] = {}
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.LSTM | nn.GRU)]
+    handles = [
+        handle
+        for layer in layers
+        for handle in (layer.register_forward_pre_hook(begun(counter)), layer.register_forward_hook(done(counter)))
+    ]
+    for name, part in parts.items():
 
-    def count(name: str) -> Callable[[nn.Module, tuple, object], None]:
-        def add(layer: nn.Module, given: tuple, result: object) -> None:
-            assert isinstance(layer, nn.LSTM | nn.GRU)
-            counted[name] = counted.get(name, 0) + of_layer(layer, given[0])
+        def start(part: nn.Module, given: tuple, name: str = name) -> None:
+            found[name] = -counter.total
 
-        return add
+        def stop(part: nn.Module, given: tuple, result: object, name: str = name) -> None:
+            found[name] += counter.total
 
-    handles = [layer.register_forward_hook(count(name)) for name, layer in model.named_modules() if isinstance(layer, nn.LSTM | nn.GRU)]
+        handles += [part.register_forward_pre_hook(start), part.register_forward_hook(stop)]
     try:
-        yield counted
+        yield found
     finally:
         for handle in handles:
             handle.remove()
+
+
+def begun(counter: Counter) -> Callable[[nn.Module, tuple], None]:
+    def note(layer: nn.Module, given: tuple) -> None:
+        counter.inside += 1
+
+    return note
+
+
+def done(counter: Counter) -> Callable[[nn.Module, tuple, object], None]:
+    def note(layer: nn.Module, given: tuple, result: object) -> None:
+        assert isinstance(layer, nn.LSTM | nn.GRU)
+        counter.inside -= 1
+        counter.total += of_layer(layer, given[0])
+
+    return note
 
 
 def of_layer(layer: nn.LSTM | nn.GRU, x: Tensor | PackedSequence) -> float:
