@@ -63,7 +63,7 @@ def main(name: str) -> None:
 
     with whole(REPORTS / name) as folder:
         (folder / "tables").mkdir(parents=True)
-        subjects: Callable[[int], Subject] = partial(questioned, name, model, about, task, metrics, facts, data)
+        subjects: Callable[[int], Subject] = partial(questioned, name, model, about, task, metrics, facts, data, asked.bootstrap)
         figures, tables = measured(subjects, seeds_of(about), asked, folder)
         for stem, rows in tables.items():
             write_table(folder / "tables" / f"{stem}.csv", rows)
@@ -80,6 +80,7 @@ def questioned(
     metrics: Metrics,
     facts: Facts,
     data: Callable[[str], Dataset | Streamed],
+    resamples: int,
     seed: int,
 ) -> Subject:
     """The model with the weights of a seed; of all of them only the latest can be asked."""
@@ -98,6 +99,7 @@ def questioned(
         logits={},
         raw=lambda split, modality: (values(split, modality), lengths(split, modality)),
         embedding=cache(lambda modality: restored(about["specs"][modality], facts["modalities"][modality])),
+        resamples=resamples,
     )
 
 
