@@ -375,9 +375,8 @@ def project(root: Path, name: str, x: np.ndarray) -> None:
         "preprocess": {"task": name, "image": {"height": 8, "width": 8}, "max_rejected": 0.1, "workers": 2},
         "embed": {"first": "pixels", "second": "pixels"},
         "train": {"epochs": 30, "batch_size": 20, "learning_rate": 0.02, "device": "cpu"},
-        "evaluate": {"analyses": []},
+        "evaluate": {"analyses": [], "bootstrap": 200},
         "models": MODELS,
-        "evaluate": {"bootstrap": 200},
     }
     (root / "params.yaml").write_text(json.dumps(params))
 
