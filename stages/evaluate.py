@@ -3,9 +3,10 @@
     python -m stages.evaluate MODEL
 
 Reads `data/models/MODEL/`, the splits under `data/embedded/` and `data/prepared/`; params `evaluate`, `train.device`, `train.threads`,
-`models.MODEL`. Writes `reports/models/MODEL/`: `metrics.json` (of each seed, and means over them with intervals); `val.csv` and `test.csv`
-(seed, id, actual, predicted; where there are classes confidence and the probability of each too); `embeddings.npy`, what the best seed's
-fusion gives for the test rows, float32 (N, D); `tables/`, what the analyses of `evaluate.analyses` found.
+`models.MODEL`. Writes `reports/models/MODEL/`: `metrics.json` (figures of each seed, and means over them with intervals); `scores.json`
+(the few of these means that `dvc metrics show` has room for); `val.csv` and `test.csv` (seed, id, actual, predicted; where there are
+classes confidence and the probability of each too); `embeddings.npy`, what the best seed's fusion gives for the test rows, float32 (N, D);
+`tables/`, what the analyses of `evaluate.analyses` found.
 """
 
 import csv
@@ -26,7 +27,7 @@ from deconfuse.device import prepare
 from deconfuse.errors import command
 from deconfuse.files import read_json, whole, write_json
 from deconfuse.lookup import part
-from deconfuse.metrics import Facts, Metrics, over_seeds
+from deconfuse.metrics import Facts, Figures, Metrics, over_seeds
 from deconfuse.model import Model
 from deconfuse.params import read as read_params
 from deconfuse.params.evaluate import Evaluate
@@ -62,12 +63,13 @@ def main(name: str) -> None:
 
     with whole(REPORTS / name) as folder:
         (folder / "tables").mkdir(parents=True)
-        subjects: Callable[[int], Subject] = partial(questioned, name, model, about, task, metrics, facts, data)
+        subjects: Callable[[int], Subject] = partial(questioned, name, model, about, task, metrics, facts, data, asked.bootstrap)
         figures, tables = measured(subjects, seeds_of(about), asked, folder)
         for stem, rows in tables.items():
             write_table(folder / "tables" / f"{stem}.csv", rows)
         kept = {key: about[key] for key in ("modalities", "fusion", "parameters")}
         write_json(folder / "metrics.json", {"model": name, **kept, **figures})
+        write_json(folder / "scores.json", few(figures, metrics))
 
 
 def questioned(
@@ -78,6 +80,7 @@ def questioned(
     metrics: Metrics,
     facts: Facts,
     data: Callable[[str], Dataset | Streamed],
+    resamples: int,
     seed: int,
 ) -> Subject:
     """The model with the weights of a seed; of all of them only the latest can be asked."""
@@ -96,6 +99,7 @@ def questioned(
         logits={},
         raw=lambda split, modality: (values(split, modality), lengths(split, modality)),
         embedding=cache(lambda modality: restored(about["specs"][modality], facts["modalities"][modality])),
+        resamples=resamples,
     )
 
 
@@ -108,7 +112,7 @@ def measured(
 ) -> tuple[dict[str, Any], dict[str, list[Row]]]:
     """The figures of metrics.json and the analyses' tables; predictions and embeddings are written into the folder."""
     each: dict[str, dict[str, Any]] = {}
-    terms: dict[str, list[np.ndarray]] = {split: [] for split in MEASURED}
+    parts: dict[str, list[np.ndarray]] = {split: [] for split in MEASURED}
     predictions: dict[str, list[list[str]]] = {split: [] for split in MEASURED}
     tables: dict[str, list[Row]] = {}
     analyses: list[Analysis] = [part("analyses", one.name)(**one.arguments()) for one in asked.analyses]
@@ -119,7 +123,7 @@ def measured(
             subject.logits[split], fused = answered(subject, split)
             target, predicted = subject.target(split), subject.predicted(split)
             each[str(seed)][split] = subject.metrics.figures(target, predicted)
-            terms[split].append(subject.metrics.terms(target, predicted))
+            parts[split].append(subject.metrics.parts(target, predicted))
             rows = subject.metrics.rows(target, predicted, subject.facts)
             predictions[split] += [[str(seed), identity, *row] for identity, row in zip(subject.ids(split), rows, strict=True)]
         if subject.is_best:
@@ -132,8 +136,15 @@ def measured(
             table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
             table.writerow(["seed", "id", *subject.metrics.header(subject.facts)])
             table.writerows(rows)
-    means = {split: over_seeds([one[split] for one in each.values()], subject.metrics.bounds(np.stack(terms[split]))) for split in MEASURED}
+    bounds = {split: subject.metrics.bounds(np.stack(parts[split]), asked.bootstrap) for split in MEASURED}
+    means = {split: over_seeds([one[split] for one in each.values()], bounds[split]) for split in MEASURED}
     return {**means, "seeds": each}, tables
+
+
+def few(figures: dict[str, Figures], metrics: Metrics) -> dict[str, Figures]:
+    """The main figure of the val split, and of the test split those that tell most: a row that a terminal has room for."""
+    shown = {"val": (metrics.main,), "test": metrics.shown}
+    return {split: {name: figures[split][name] for name in names if name in figures[split]} for split, names in shown.items()}
 
 
 @torch.inference_mode()

@@ -296,22 +296,23 @@ def write_evaluation(folder: Path, name: str, fake: Fake, rows: list[tuple[str, 
         part = [(identifier, label) for identifier, s, label in rows if s == split]
         actual = np.array([label for _, label in part])
         table = [["seed", "id", "actual", "predicted", "confidence", *(f"p:{c}" for c in classes)]]
-        verdicts = []
+        metrics, parts = SingleLabel(), []
         for turn, seed in enumerate(fake.seeds):
             order = np.random.default_rng(fake.luck + 100 * turn).permutation(len(part))
             right = np.isin(np.arange(len(part)), order[: round(fake.right * len(part)) - turn])
             predicted = np.where(right, actual, (actual + 1) % len(classes))
             confidence = 0.6 + 0.3 * np.random.default_rng(fake.luck).random(len(part))
-            for (identifier, a), p, c in zip(part, predicted, confidence, strict=True):
-                shares = [f"{c if k == p else (1 - c) / (len(classes) - 1):.6f}" for k in range(len(classes))]
-                table.append([seed, identifier, classes[a], classes[p], f"{c:.6f}", *shares])
-            each[str(seed)][split] = measure(actual, predicted, confidence, len(classes))
-            verdicts.append(np.stack([np.ones(len(right)), right], 1))
+            shares = np.repeat((1 - confidence[:, None]) / max(1, len(classes) - 1), len(classes), 1)
+            shares[np.arange(len(part)), predicted] = confidence
+            for (identifier, a), p, row in zip(part, predicted, shares, strict=True):
+                table.append([seed, identifier, classes[a], classes[p], *(f"{share:.6f}" for share in (row[p], *row))])
+            each[str(seed)][split] = metrics.figures(actual, shares)
+            parts.append(metrics.parts(actual, shares))
         write_csv(folder / f"{split}.csv", table)
         # what is near each other is of one class
         fused = np.eye(len(classes))[actual] + np.random.default_rng(fake.luck).normal(0, 0.2, (len(part), len(classes)))
         np.save(folder / "embeddings.npy", fused.astype(np.float32))
-        measures[split] = over_seeds([figures[split] for figures in each.values()], SingleLabel().bounds(np.stack(verdicts)))
+        measures[split] = over_seeds([figures[split] for figures in each.values()], metrics.bounds(np.stack(parts), 200))
     write_json(
         folder / "metrics.json",
         {
@@ -323,15 +324,6 @@ def write_evaluation(folder: Path, name: str, fake: Fake, rows: list[tuple[str, 
             **measures,
         },
     )
-
-
-def measure(actual: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, classes: int) -> dict[str, float]:
-    """Accuracy, macro-F1, and the mean cross-entropy."""
-    right, n = actual == predicted, len(actual)
-    both = [(np.sum(right & (actual == k)), np.sum(actual == k) + np.sum(predicted == k)) for k in range(classes)]
-    loss = -np.log(np.where(right, confidence, (1 - confidence) / max(1, classes - 1))).mean()
-    macro = float(np.mean([2 * hit / total if total else 0.0 for hit, total in both]))
-    return {"accuracy": float(right.mean()), "macro_f1": macro, "loss": float(loss), "n": n}
 
 
 # ---------------------------------------------------------------- files

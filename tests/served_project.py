@@ -55,7 +55,7 @@ def of_table(root: Path, labels: list[str], task: Any = "auto") -> None:
 def make(root: Path, preprocess_params: Any, embed_params: Any, models: Any) -> None:
     (root / "data/raw/rejected.csv").write_text('"line","id","column","reason"\n')
     params = {"preprocess": {**preprocess_params, "workers": 1}, "embed": embed_params, "models": models}
-    (root / "params.yaml").write_text(json.dumps(params | {"train": {"epochs": 2, "learning_rate": 0.02}, "tracking": {}}))
+    (root / "params.yaml").write_text(json.dumps(params | {"train": {"epochs": 2, "learning_rate": 0.02}, "evaluate": {}, "tracking": {}}))
     with chdir(root):
         preprocess.main()
         for modality in embed_params:

@@ -48,4 +48,5 @@ def subject(
         logits={split: predict(model, data[split]) for split in ("val", "test")},
         raw=raw or nothing,
         embedding=embedding or nothing,
+        resamples=1000,
     )

@@ -51,7 +51,7 @@ def test_a_fresh_clone_runs_the_whole_line_up(tmp_path: Path) -> None:
     # quiet where there is no terminal: a bar would redraw its line
     assert "\r" not in done.out
     shown = json.loads(clone.run("dvc", "metrics", "show", "--json").out)[""]["data"]
-    accuracy = shown["reports/models/concat/metrics.json"]["data"]["test"]["accuracy"]
+    accuracy = shown["reports/models/concat/scores.json"]["data"]["test"]["accuracy"]
     assert f"{accuracy:.6f}" == f"{float(next(row for row in rows if row['model'] == 'concat')['test_accuracy']):.6f}"
     plots = json.loads(clone.run("dvc", "plots", "show", "--json").out)
     assert [name for name in models if not any(f"data/models/{name}/history.csv" in key for key in plots["data"])] == []

@@ -14,8 +14,8 @@ from test_kill import saved, training, wait_for
 
 from deconfuse.errors import UserError
 from deconfuse.metrics import over_seeds
-from deconfuse.metrics._bootstrap import interval
-from deconfuse.metrics.single_label import wilson
+from deconfuse.metrics._bootstrap import intervals
+from deconfuse.metrics._wilson import wilson
 from deconfuse.params import check
 from deconfuse.params.train import Train
 
@@ -141,7 +141,8 @@ def test_the_interval_of_a_mean_over_seeds_agrees_with_the_bootstrap_and_is_narr
     rng = np.random.default_rng(0)
     right = (rng.random((3, 1000)) < rng.beta(4, 1, 1000)).astype(float)
     found = wilson(right.mean(0))
-    assert found == pytest.approx(interval(right[..., None], lambda sums: sums[..., 0] / 1000), abs=0.003)
+    drawn = intervals(right[..., None], lambda sums: {"share": sums[..., 0] / 1000}, 2000)["share"]
+    assert found == pytest.approx(drawn, abs=0.003)
     assert found[1] - found[0] < 0.85 * np.diff(wilson(right[0]))[0]
 
 

@@ -18,7 +18,7 @@ from deconfuse.dataset import Dataset
 from deconfuse.errors import UserError
 from deconfuse.lookup import names, part
 from deconfuse.metrics import over_seeds
-from deconfuse.metrics.regression import FROM_SUMS
+from deconfuse.metrics.regression import r2
 from deconfuse.mixup import mixup
 from deconfuse.params import check
 from deconfuse.params.preprocess import Preprocess
@@ -273,7 +273,7 @@ def test_a_planted_truth_is_learnt(name: str, alpha: float) -> None:
 def figures(name: str, target: np.ndarray, *predicted: np.ndarray) -> dict[str, float]:
     """Over seeds, one a set of predictions."""
     metrics = part("metrics", name)()
-    bounds = metrics.bounds(np.stack([metrics.terms(target, one) for one in predicted]))
+    bounds = metrics.bounds(np.stack([metrics.parts(target, one) for one in predicted]), 2000)
     return over_seeds([metrics.figures(target, one) for one in predicted], bounds)
 
 
@@ -339,7 +339,7 @@ def test_intervals_agree_with_resampling_row_by_row() -> None:
 
 
 def test_a_resample_without_variance_has_an_r2() -> None:
-    assert FROM_SUMS["r2"](np.array([[3.0, 1.0, 1.0, 6.0, 12.0]])).tolist() == [0.0]
+    assert r2(np.array([[3.0, 1.0, 1.0, 6.0, 12.0]])).tolist() == [0.0]
 
 
 # ---------------------------------------------------------------- the stages
@@ -375,7 +375,7 @@ def project(root: Path, name: str, x: np.ndarray) -> None:
         "preprocess": {"task": name, "image": {"height": 8, "width": 8}, "max_rejected": 0.1, "workers": 2},
         "embed": {"first": "pixels", "second": "pixels"},
         "train": {"epochs": 30, "batch_size": 20, "learning_rate": 0.02, "device": "cpu"},
-        "evaluate": {"analyses": []},
+        "evaluate": {"analyses": [], "bootstrap": 200},
         "models": MODELS,
     }
     (root / "params.yaml").write_text(json.dumps(params))

@@ -50,6 +50,8 @@ class Subject:
     steps (N,) where there is a time axis."""
     embedding: Callable[[str], Embedding]
     """Of a modality the embedding as `embed` fitted it: it makes of raw values what the model reads."""
+    resamples: int
+    """Of the rows, behind each interval."""
 
     @property
     def modalities(self) -> tuple[str, ...]:

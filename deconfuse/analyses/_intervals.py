@@ -6,9 +6,7 @@ from torch import Tensor
 
 from deconfuse.analyses import Subject
 from deconfuse.metrics._bootstrap import resampled
-from deconfuse.metrics.single_label import wilson
-
-SEED = 0
+from deconfuse.metrics._wilson import wilson
 
 
 def terms(subject: Subject, target: np.ndarray, logits: Float[Tensor, "N K"]) -> Float[np.ndarray, "N F"]:
@@ -25,9 +23,7 @@ def worth(subject: Subject, sums: Float[np.ndarray, "... F"]) -> Float[np.ndarra
 def worths(subject: Subject, each: Float[np.ndarray, "X N F"]) -> tuple[Float[np.ndarray, " X"], Float[np.ndarray, "R X"]]:
     """From the terms of X sets of answers to the same rows to what each is worth, and what it is worth in R resamples of the rows, the same
     ones for all sets (Efron 1979)."""
-    sets, rows, width = each.shape
-    sums = resampled(each.swapaxes(0, 1).reshape(rows, sets * width), np.random.default_rng(SEED))
-    return worth(subject, each.sum(1)), worth(subject, sums.reshape(-1, sets, width))
+    return worth(subject, each.sum(1)), np.concatenate([worth(subject, sums) for sums in resampled(each, subject.resamples)])
 
 
 def interval(resampled: Float[np.ndarray, " R"]) -> tuple[float, float]:

@@ -15,28 +15,43 @@ Figures = dict[str, float | int]
 
 
 class Metrics(ABC):
-    """The metrics of one task."""
+    """The metrics of one task. Each of its figures is made of sums over samples, so that whatever the samples, drawn anew or left out,
+    the sums tell all of them."""
 
     main: ClassVar[str]
     """The figure that models are compared by."""
     less_is_better: ClassVar[bool] = False
     """Of the main figure."""
+    shown: ClassVar[tuple[str, ...]]
+    """The few that tell most, `main` first: what `dvc metrics show` has of a model."""
+
+    def figures(self, target: np.ndarray, predicted: np.ndarray) -> Figures:
+        """All figures of a split by name, without those that its samples leave undefined; `n` counts samples."""
+        found = self.of_sums(self.parts(target, predicted).sum(0, keepdims=True))
+        return {name: float(value[0]) for name, value in found.items() if not np.isnan(value[0])} | {"n": len(target)}
 
     @abstractmethod
-    def figures(self, target: np.ndarray, predicted: np.ndarray) -> Figures:
-        """All figures of a split by name; `n` counts samples."""
+    def parts(self, target: np.ndarray, predicted: np.ndarray) -> Float[np.ndarray, "N F"]:
+        """What each sample adds to the sums that all figures are made of."""
+
+    @abstractmethod
+    def of_sums(self, sums: Float[np.ndarray, "... F"]) -> dict[str, Float[np.ndarray, " ..."]]:
+        """All figures by name, from sums over samples of `parts`."""
 
     @abstractmethod
     def terms(self, target: np.ndarray, predicted: np.ndarray) -> Float[np.ndarray, "N F"]:
-        """What each sample adds to the sums that `figure` and `bounds` are made of."""
+        """The same for the main figure alone, which takes fewer."""
 
     @abstractmethod
     def figure(self, sums: Float[np.ndarray, "... F"]) -> Float[np.ndarray, " ..."]:
         """The main figure from sums over samples of `terms`."""
 
     @abstractmethod
-    def bounds(self, terms: Float[np.ndarray, "S N F"]) -> dict[str, tuple[float, float]]:
-        """By name the 95 % interval over samples of a figure's mean over seeds."""
+    def bounds(self, parts: Float[np.ndarray, "S N F"], resamples: int) -> dict[str, tuple[float, float]]:
+        """By name the 95 % interval over samples of a figure's mean over seeds, by a bootstrap where there is no better way.
+
+        A figure that does not vary with the samples has none, but for the main one, which always has.
+        """
 
     @abstractmethod
     def header(self, facts: Facts) -> list[str]:

@@ -1,31 +1,57 @@
-"""How often the one class is right."""
+"""How often the one class is right, and how well its probabilities fit."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from deconfuse.metrics import Facts, Figures, Metrics
+from deconfuse.metrics import Facts, Metrics
+from deconfuse.metrics._bootstrap import intervals
+from deconfuse.metrics._classes import macro, share
+from deconfuse.metrics._ranks import auroc, mean_of
+from deconfuse.metrics._wilson import wilson
 
-Z = 1.959963984540054
-"""97.5 % of a normal distribution lie below."""
+OWN = 5
+"""Columns of the parts that are not a class's."""
 
 
 class SingleLabel(Metrics):
-    """Accuracy, F1 and cross-entropy of probabilities (N, K)."""
+    """Figures of probabilities (N, K)."""
 
     main = "accuracy"
+    shown = ("accuracy", "macro_f1", "auroc", "loss", "brier")
 
-    def figures(self, target: Int[np.ndarray, " N"], predicted: Float[np.ndarray, "N K"]) -> Figures:
-        """`accuracy`, `macro_f1` (mean F1 over all classes, 0 for a class neither present nor predicted), `loss` (mean cross-entropy,
-        nats) and `n`."""
-        best = predicted.argmax(1)
+    def parts(self, target: Int[np.ndarray, " N"], predicted: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N F"]:
+        """1, whether the class is right, the cross-entropy, the Brier score, the pseudo-value of the AUROC; and for each class whether it
+        is there, is said, and both."""
+        there, said = (np.eye(predicted.shape[1])[each] for each in (target, predicted.argmax(1)))
+        loss, brier = cross_entropy(target, predicted), self.brier(there, predicted)
+        own = (np.ones(len(target)), (there * said).sum(1), loss, brier, self.ranks(there, predicted))
+        return np.concatenate([np.stack(own, 1), there, said, there * said], 1)
+
+    def of_sums(self, sums: Float[np.ndarray, "... F"]) -> dict[str, Float[np.ndarray, " ..."]]:
+        """`accuracy`; `balanced_accuracy` (mean recall of the classes that are there); `macro_precision`, `macro_recall` and `macro_f1`
+        (means over all classes); `auroc` (each class against the rest, the mean over those that are there; undefined with one class
+        only); `loss` (mean cross-entropy, nats); `brier` (mean squared distance of the probabilities from the truth: 0..2, of two classes
+        half of it, 0..1; Brier 1950)."""
+        rows, right, loss, brier, ranks = np.moveaxis(sums[..., :OWN], -1, 0)
+        counts = sums[..., OWN:].reshape(*sums.shape[:-1], 3, -1)
+        there, hits = counts[..., 0, :], counts[..., 2, :]
         return {
-            "accuracy": float((best == target).mean()),
-            "macro_f1": macro_f1(target, best, predicted.shape[1]),
-            "loss": cross_entropy(target, predicted),
-            "n": len(target),
+            "accuracy": right / rows,
+            "balanced_accuracy": share(hits, there).sum(-1) / np.maximum((there > 0).sum(-1), 1),
+            **macro(counts),
+            "auroc": np.clip(ranks / rows, 0, 1),
+            "loss": loss / rows,
+            "brier": brier / rows,
         }
+
+    def ranks(self, there: np.ndarray, predicted: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
+        """The pseudo-values of the AUROC."""
+        return mean_of(auroc, there > 0, predicted)
+
+    def brier(self, there: np.ndarray, predicted: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
+        return ((predicted - there) ** 2).sum(1)
 
     def terms(self, target: Int[np.ndarray, " N"], predicted: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N 2"]:
         """1, and 1 where the class is right."""
@@ -35,8 +61,8 @@ class SingleLabel(Metrics):
     def figure(self, sums: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, " ..."]:
         return sums[..., 1] / sums[..., 0]
 
-    def bounds(self, terms: Float[np.ndarray, "S N 2"]) -> dict[str, tuple[float, float]]:
-        return {"accuracy": wilson(terms[..., 1].mean(0))}
+    def bounds(self, parts: Float[np.ndarray, "S N F"], resamples: int) -> dict[str, tuple[float, float]]:
+        return intervals(parts, self.of_sums, resamples) | {"accuracy": wilson(parts[..., 1].mean(0))}
 
     def header(self, facts: Facts) -> list[str]:
         return ["actual", "predicted", "confidence", *(f"p:{name}" for name in facts["classes"])]
@@ -49,32 +75,8 @@ class SingleLabel(Metrics):
             yield [classes[actual], classes[best], *(f"{share:.6f}" for share in (shares[best], *shares))]
 
 
-def macro_f1(target: Int[np.ndarray, " N"], best: Int[np.ndarray, " N"], classes: int) -> float:
-    """The mean over the classes of twice the hits over how often the class is there or predicted."""
-    # as scikit-learn has it, whose import would take 1.5 s of CPU a model
-    hits = np.bincount(target[target == best], minlength=classes)
-    either = np.bincount(target, minlength=classes) + np.bincount(best, minlength=classes)
-    return float((2 * hits / np.maximum(either, 1)).mean())
-
-
-def cross_entropy(target: Int[np.ndarray, " N"], predicted: Float[np.ndarray, "N K"]) -> float:
-    """Nats a sample; a certain and wrong one counts as the least step of its type of number."""
+def cross_entropy(target: Int[np.ndarray, " N"], predicted: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
+    """Nats of each sample; a certain and wrong one counts as the least step of its type of number."""
     given = np.take_along_axis(predicted, target[:, None], 1)[:, 0]
     least = np.finfo(predicted.dtype).eps
-    return float(-np.log(np.clip(given, least, 1 - least)).mean())
-
-
-def wilson(right: Float[np.ndarray, " N"]) -> tuple[float, float]:
-    """The 95 % interval of the mean over samples of how often each is right, 0..1 (Wilson 1927).
-
-    With one seed that is 0 or 1, and the interval is Wilson's own. Means over seeds vary less from sample to sample: as many
-    samples of 0 or 1 as would vary as little stand in for them (Kish 1965, the effective sample size).
-    """
-    share, samples = right.mean(), len(right)
-    spread = right.var()
-    size = samples * share * (1 - share) / spread if spread > 0 else samples
-    centre = share + Z**2 / (2 * size)
-    half = Z * np.sqrt(share * (1 - share) / size + (Z / (2 * size)) ** 2)
-    scale = 1 + Z**2 / size
-    # rounding must not put the share outside
-    return float(min(share, (centre - half) / scale)), float(max(share, (centre + half) / scale))
+    return -np.log(np.clip(given, least, 1 - least))

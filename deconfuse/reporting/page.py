@@ -14,12 +14,24 @@ from deconfuse.reporting import results as trained
 from deconfuse.reporting.answer import answer
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.sections import clusters, comparisons, confusions, costs, curves, data, faults, leaderboard, models, samples
+from deconfuse.reporting.sections import (
+    clusters,
+    comparisons,
+    confusions,
+    costs,
+    curves,
+    data,
+    faults,
+    figures,
+    leaderboard,
+    models,
+    samples,
+)
 from deconfuse.reporting.verdicts import reached
 from deconfuse.spreadsheet import plain
 
 HERE = Path(__file__).parent
-SECTIONS = (leaderboard, comparisons, faults, clusters, costs, data, curves, confusions, samples, models)
+SECTIONS = (leaderboard, comparisons, figures, faults, clusters, costs, data, curves, confusions, samples, models)
 """In the page's order."""
 
 

@@ -58,7 +58,7 @@ class Ground:
 
     def __init__(self, root: Path, schema: dict[str, Any], options: Report) -> None:
         known = sorted(schema["modalities"])
-        self.root, self.schema, self.seed = root, schema, options.seed
+        self.root, self.schema, self.seed, self.resamples = root, schema, options.seed, options.bootstrap
         self.rows = {split: read(root, split, known, options.baseline_rows, options.seed) for split in SPLITS}
         self.features: dict[str, dict[str, np.ndarray]] = {}
 
@@ -139,7 +139,7 @@ def one(baseline: Baseline, modalities: tuple[str, ...], ground: Ground, measure
         val=val[setting],
         value=figures[metrics.main],
         test=figures,
-        bounds=metrics.bounds(metrics.terms(target, said)[None])[metrics.main],
+        bounds=metrics.bounds(metrics.parts(target, said)[None], ground.resamples)[metrics.main],
         terms=measure.terms(table, facts)[None],
         rows=places,
     )
