@@ -403,3 +403,85 @@ def test_deconvolution_draws_what_is_there_and_leaves_the_rest_blank() -> None:
     assert {key: canvas.shape for key, canvas in out["canvases"].items()} == dict.fromkeys(LENGTHS, (2, 3, 16, 16))
     blank = {(key, row) for key, canvas in out["canvases"].items() for row in range(2) if not canvas[row].any()}
     assert blank == {("audio", 0)}
+
+
+# ---- what share each modality gets
+
+
+WEIGHING = ("attention", "bottleneck", "gated")
+
+
+@every_fusion
+def test_shares_are_of_what_is_there_and_in_all_one(name: str) -> None:
+    tokens, masks = batch([[True] * 4, [True, False, True, False], [False, False, False, True], [False] * 4])
+    fusion = make(name, layers=3) if name in ("attention", "bottleneck") else make(name)
+    shares = fusion.shares(tokens, masks)
+    assert (shares is not None) == (name in WEIGHING)
+    if shares is not None:
+        found = torch.stack([shares[key] for key in LENGTHS], 1)
+        assert torch.equal(found > 0, torch.stack([masks[key].any(1) for key in LENGTHS], 1))
+        torch.testing.assert_close(found.sum(1), torch.tensor([1.0, 1.0, 1.0, 0.0]))
+        assert same(fusion.shares(refilled(tokens, masks, FILLS["nan"]), masks), shares)
+
+
+@torch.no_grad()
+def mixing(layer: Any, x: Tensor, heads: int) -> Tensor:
+    """By PyTorch's own attention the mean over heads of what share each token of one sample takes of each, and half of it kept."""
+    theirs = reference_layer(layer, heads)
+    normed = layer.norm_attention(x)[None]
+    weights = theirs.self_attn(normed, normed, normed, need_weights=True)[1][0]
+    return (weights + torch.eye(len(x))) / 2
+
+
+def test_shares_of_attention_are_those_of_the_class_token_by_rollout() -> None:
+    fusion = make("attention", heads=2, layers=2)
+    for layer in fusion.layers:
+        # sharper, so that attention is far from even
+        layer.query_key_value.weight.data *= 5
+    tokens, masks = batch([[True] * 4, [True, False, True, True]])
+    shares = fusion.shares(tokens, masks)
+    for row in range(2):
+        parts = {key: tokens[key][row][masks[key][row]] + fusion.kind[key] for key in sorted(LENGTHS)}
+        x, flow = torch.cat([fusion.class_token[None], *parts.values()]), None
+        for layer in fusion.layers:
+            step = mixing(layer, x, 2)
+            flow = step if flow is None else step @ flow
+            x = reference_layer(layer, 2)(x[None])[0]
+        places = torch.tensor([-1] + [number for number, part in enumerate(parts.values()) for _ in part])
+        expected = torch.stack([flow[0][places == number].sum() for number in range(4)])
+        found = torch.stack([shares[key][row] for key in parts])
+        torch.testing.assert_close(found, expected / expected.sum(), atol=1e-5, rtol=1e-4)
+        assert found.max() > 2 * found[found > 0].min()
+
+
+def test_shares_of_bottleneck_flow_through_it() -> None:
+    """All tokens of a sample in one matrix, the bottleneck among them once."""
+    fusion = make("bottleneck", ("a", "b"), heads=2, layers=3, bottlenecks=2)
+    tokens = {"a": torch.randn(1, 3, WIDTH), "b": torch.randn(1, 2, WIDTH)}
+    masks = {key: torch.ones(x.shape[:2], dtype=torch.bool) for key, x in tokens.items()}
+    own = {key: torch.cat([fusion.class_tokens[key][None], tokens[key][0]]) for key in "ab"}
+    # class a, three of a, class b, two of b, two shared
+    places = {"a": [0, 1, 2, 3, 7, 8], "b": [4, 5, 6, 7, 8]}
+    shared, flow = fusion.bottleneck, torch.eye(9)
+    for layer in fusion.layers:
+        step, made = torch.zeros(9, 9), {}
+        for key in "ab":
+            x = torch.cat([own[key], shared])
+            at = torch.tensor(places[key])
+            rows = torch.ones(len(at), 1)
+            rows[-2:] = 0.5
+            step[at[:, None], at] += rows * mixing(layer.of[key], x, 2)
+            made[key] = reference_layer(layer.of[key], 2)(x[None])[0]
+        flow = step @ flow
+        own, shared = {key: x[:-2] for key, x in made.items()}, (made["a"][-2:] + made["b"][-2:]) / 2
+    classes = (flow[0] + flow[4]) / 2
+    expected = torch.stack([classes[1:4].sum(), classes[5:7].sum()])
+    shares = fusion.shares(tokens, masks)
+    torch.testing.assert_close(torch.cat([shares["a"], shares["b"]]), expected / expected.sum(), atol=1e-5, rtol=1e-4)
+
+
+def test_shares_of_gates_are_their_means() -> None:
+    fusion = make("gated", ("a", "b"), hidden=5)
+    tokens, masks = full(3, count=2)
+    tokens, masks = ({"a": one["text"], "b": one["audio"]} for one in (tokens, masks))
+    torch.testing.assert_close(fusion.shares(tokens, masks)["a"], fusion(tokens, masks)[1]["gates"]["a"].mean(1))

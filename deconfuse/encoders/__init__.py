@@ -31,7 +31,8 @@ class Spec:
 class Encoder(nn.Module, ABC):
     """Turns one modality into tokens.
 
-    A subclass is called with its `Spec` and the width D; its options are keyword-only.
+    A subclass is called with its `Spec` and the width D; its options are keyword-only. Where it rectifies it does so by modules, each
+    used once: explanations reach them there.
     """
 
     layouts: ClassVar[tuple[Layout, ...]]
@@ -44,6 +45,11 @@ class Encoder(nn.Module, ABC):
         """Raise UserError where options cannot be had at a width or for a spec (None as long as it is not known): this is asked before
         any data is there, and must cost next to nothing."""
         return
+
+    @property
+    def vectors(self) -> nn.Embedding | None:
+        """The table that turns token ids into vectors; None where `x` is values."""
+        return None
 
     @abstractmethod
     def forward(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:

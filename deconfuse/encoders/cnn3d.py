@@ -56,15 +56,16 @@ class Block(nn.Module):
         self.space = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
         self.time = nn.Conv2d(outputs, outputs, (3, 1), stride=(stride, 1), padding=(1, 0), bias=False)
         self.norm_space, self.norm_time = nn.GroupNorm(1, outputs), nn.GroupNorm(1, outputs)
+        self.rectify_space, self.rectify_time = nn.ReLU(), nn.ReLU()
         self.stride = stride
 
     def forward(self, x: Float[Tensor, "B T C H W"], mask: Bool[Tensor, "B T"]) -> tuple[Float[Tensor, "B U O H2 W2"], Bool[Tensor, "B U"]]:
         batch = x.shape[0]
         # zeros beyond the end, just as a clip that ends there would be padded
         x = torch.where(rearrange(mask, "b t -> b t 1 1 1"), x, 0.0)
-        frames = self.norm_space(self.space(rearrange(x, "b t c h w -> (b t) c h w"))).relu()
+        frames = self.rectify_space(self.norm_space(self.space(rearrange(x, "b t c h w -> (b t) c h w"))))
         height = frames.shape[-2]
         sequence = rearrange(frames, "(b t) c h w -> b c t (h w)", b=batch) * rearrange(mask, "b t -> b 1 t 1")
         moved = rearrange(self.time(sequence), "b c t (h w) -> (b t) c h w", h=height)
         # step i of the output is centred on step i * stride
-        return rearrange(self.norm_time(moved).relu(), "(b t) c h w -> b t c h w", b=batch), mask[:, :: self.stride]
+        return rearrange(self.rectify_time(self.norm_time(moved)), "(b t) c h w -> b t c h w", b=batch), mask[:, :: self.stride]

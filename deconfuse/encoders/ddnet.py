@@ -40,16 +40,19 @@ class Ddnet(Encoder):
         sizes = [channels_of(spec), *channels]
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(sizes))
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(reversed(sizes)))
+        # one after each layer but the last
+        self.rectify = nn.ModuleList(nn.ReLU() for _ in range(2 * len(channels) - 1))
         height, breadth = spec.shape[-2:]
         self.tokens = GridTokens((sizes[0], height, breadth), width, grid, activation)
 
     def forward(self, x: Float[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         features, sides = picture(x), []
+        rectify = iter((*self.rectify, nn.Identity()))
         for layer in self.down:
             sides.append(list(features.shape[-2:]))
-            features = layer(features).relu()
+            features = next(rectify)(layer(features))
         for layer, side in zip(self.up, reversed(sides), strict=True):
             # the side before halving, odd or even, decides the output padding
-            features = layer(features if layer is self.up[0] else features.relu(), output_size=side)
+            features = next(rectify)(layer(features, output_size=side))
         tokens, out = self.tokens(features)
         return tokens, {**out, "reconstruction": features.reshape(x.shape)}

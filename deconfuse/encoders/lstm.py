@@ -48,6 +48,10 @@ class Lstm(Encoder):
         self.pool = last_states if pool == "last" else mean_states
         self.project = nn.Linear(hidden * (2 if bidirectional else 1), width)
 
+    @property
+    def vectors(self) -> nn.Embedding | None:
+        return self.embed if isinstance(self.embed, nn.Embedding) else None
+
     def forward(self, x: Shaped[Tensor, "B T ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         tokens = self.project(self.pool(self.rnn, self.embed(x), length))[:, None]
         return tokens, {"mask": torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)}

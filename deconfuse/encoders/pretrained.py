@@ -45,6 +45,10 @@ class Pretrained(Encoder):
             self.side, self.network, inputs = trained.side, trained.network, trained.size
         self.project = nn.Linear(inputs, width)
 
+    @property
+    def vectors(self) -> nn.Embedding | None:
+        return self.network.get_input_embeddings() if self.side is None else None
+
     def forward(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         if self.side is None:
             mask = valid(length, x, x.shape[1])

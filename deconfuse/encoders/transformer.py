@@ -59,6 +59,10 @@ class Transformer(Encoder):
                 f"encoder `transformer`: {options['heads']} heads do not divide the width {width}; change `heads` or the model's `width`"
             )
 
+    @property
+    def vectors(self) -> nn.Embedding | None:
+        return self.embed if isinstance(self.embed, nn.Embedding) else None
+
     def forward(self, x: Shaped[Tensor, "B T ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         mask = valid(length, x, x.shape[1])
         # zeros for what is not there, before and after: even a weight of 0 would let NaN through, forwards or backwards

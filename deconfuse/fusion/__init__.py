@@ -35,6 +35,21 @@ class Fusion(nn.Module, ABC):
             One vector a sample, finite even where nothing is present; and `out`, named intermediates.
         """
 
+    def shares(
+        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
+    ) -> dict[str, Float[Tensor, " B"]] | None:
+        """Modality -> what share of its attention or gates a fusion gives it: 0 where missing, and in all 1 where anything is present.
+
+        None where it weighs no modality against another, but by maps that hold for all samples.
+        """
+        return None
+
+
+def in_all_one(weights: Float[Tensor, "B M"], modalities: tuple[str, ...]) -> dict[str, Float[Tensor, " B"]]:
+    """Weights of the modalities as shares of their sum; zeros where that is 0."""
+    shares = weights / weights.sum(1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+    return dict(zip(modalities, shares.unbind(1), strict=True))
+
 
 def pooled(tokens: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B D"]:
     """The mean over the tokens that are there; zeros where none is."""

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from deconfuse.attention_layer import Layer
-from deconfuse.fusion import Fusion, Out
+from deconfuse.attention_layer import Layer, rolled
+from deconfuse.fusion import Fusion, Out, in_all_one
 
 
 class Attention(Fusion):
@@ -37,6 +37,25 @@ class Attention(Fusion):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
+        x, mask = self.beside(tokens, masks)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.norm(x[:, 0]), {}
+
+    def shares(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> dict[str, Float[Tensor, " B"]]:
+        """Of which modalities the class token's content is, by attention rollout (Abnar & Zuidema 2020)."""
+        x, mask = self.beside(tokens, masks)
+        kinds = torch.eye(len(self.modalities), device=x.device)
+        counts = torch.tensor([tokens[name].shape[1] for name in self.modalities], device=x.device)
+        content = torch.cat([kinds.new_zeros(1, len(kinds)), kinds.repeat_interleave(counts, 0)]).expand(len(x), -1, -1)
+        for layer in self.layers:
+            content, x = rolled(layer.weights(x, mask), content), layer(x, mask)
+        return in_all_one(content[:, 0], self.modalities)
+
+    def beside(
+        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
+    ) -> tuple[Float[Tensor, "B L D"], Bool[Tensor, "B L"]]:
+        """The class token and all others, and which of them are there."""
         batch = tokens[self.modalities[0]].shape[0]
         parts = [self.class_token.expand(batch, 1, -1)]
         # zeros for what is missing: even a weight of 0 would let NaN through
@@ -44,6 +63,4 @@ class Attention(Fusion):
         x = torch.cat(parts, dim=1)
         # the class token is always there, so no row of the attention is ever empty
         mask = torch.cat([torch.ones_like(masks[self.modalities[0]][:, :1]), *(masks[name] for name in self.modalities)], dim=1)
-        for layer in self.layers:
-            x = layer(x, mask)
-        return self.norm(x[:, 0]), {}
+        return x, mask

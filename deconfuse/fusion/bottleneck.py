@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from deconfuse.attention_layer import Layer
-from deconfuse.fusion import Fusion, Out
+from deconfuse.attention_layer import Layer, rolled
+from deconfuse.fusion import Fusion, Out, in_all_one
 
 
 class Bottleneck(Fusion):
@@ -43,14 +43,36 @@ class Bottleneck(Fusion):
 
     def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
         """As the contract; `out["classes"]` is modality -> (B, O), its class token: the head makes of it that modality's vote."""
-        own = {name: self.with_class(name, tokens[name], masks[name]) for name in self.modalities}
-        seen = {name: self.with_always_seen(masks[name]) for name in self.modalities}
-        there = torch.stack([masks[name].any(1) for name in self.modalities])
-        bottleneck = self.bottleneck.expand(there.shape[1], -1, -1)
+        own, bottleneck, seen, there = self.begun(tokens, masks)
         for layer in self.layers:
             own, bottleneck = layer(own, bottleneck, seen, there)
         classes = {name: self.norm(own[name][:, :1]) for name in self.modalities}
         return mean_over(classes, there)[:, 0], {"classes": {name: token[:, 0] for name, token in classes.items()}}
+
+    def shares(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> dict[str, Float[Tensor, " B"]]:
+        """Of which modalities the mean class token's content is, by attention rollout (Abnar & Zuidema 2020) through the bottleneck."""
+        own, bottleneck, seen, there = self.begun(tokens, masks)
+        kinds = torch.eye(len(self.modalities), device=bottleneck.device)
+        content = {name: kind.expand(*own[name].shape[:2], -1).clone() for name, kind in zip(self.modalities, kinds, strict=True)}
+        for part in content.values():
+            part[:, 0] = 0
+        passed = kinds.new_zeros(*bottleneck.shape[:2], len(kinds))
+        for layer in self.layers:
+            weights = layer.weights(own, bottleneck, seen)
+            both = {name: rolled(weights[name], torch.cat([content[name], passed], dim=1)) for name in self.modalities}
+            content, passed = divided(both, self.shared, there)
+            own, bottleneck = layer(own, bottleneck, seen, there)
+        classes = mean_over({name: part[:, :1] for name, part in content.items()}, there)
+        return in_all_one(classes[:, 0], self.modalities)
+
+    def begun(
+        self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]
+    ) -> tuple[dict[str, Float[Tensor, "B _ D"]], Float[Tensor, "B N D"], dict[str, Bool[Tensor, "B _"]], Bool[Tensor, "M B"]]:
+        """What the layers begin with: each modality's class token and tokens, the bottleneck, what is seen, what is there."""
+        own = {name: self.with_class(name, tokens[name], masks[name]) for name in self.modalities}
+        seen = {name: self.with_always_seen(masks[name]) for name in self.modalities}
+        there = torch.stack([masks[name].any(1) for name in self.modalities])
+        return own, self.bottleneck.expand(there.shape[1], -1, -1), seen, there
 
     def with_class(self, name: str, tokens: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L"]) -> Float[Tensor, "B _ D"]:
         # zeros for what is missing: even a weight of 0 would let NaN through
@@ -77,10 +99,21 @@ class Exchange(nn.Module):
         seen: dict[str, Bool[Tensor, "B _"]],
         there: Bool[Tensor, "M B"],
     ) -> tuple[dict[str, Float[Tensor, "B _ D"]], Float[Tensor, "B N D"]]:
-        shared = bottleneck.shape[1]
         both = {name: layer(torch.cat([own[name], bottleneck], dim=1), seen[name]) for name, layer in self.of.items()}
-        left = mean_over({name: x[:, -shared:] for name, x in both.items()}, there)
-        return {name: x[:, :-shared] for name, x in both.items()}, left
+        return divided(both, bottleneck.shape[1], there)
+
+    def weights(
+        self, own: dict[str, Float[Tensor, "B _ D"]], bottleneck: Float[Tensor, "B N D"], seen: dict[str, Bool[Tensor, "B _"]]
+    ) -> dict[str, Float[Tensor, "B H _ _"]]:
+        """How each modality's tokens and the bottleneck's, in this order, are mixed."""
+        return {name: layer.weights(torch.cat([own[name], bottleneck], dim=1), seen[name]) for name, layer in self.of.items()}
+
+
+def divided(
+    both: dict[str, Float[Tensor, "B _ E"]], shared: int, there: Bool[Tensor, "M B"]
+) -> tuple[dict[str, Float[Tensor, "B _ E"]], Float[Tensor, "B N E"]]:
+    """Each modality's own tokens, and the mean of the `shared` last ones over the modalities that are there."""
+    return {name: x[:, :-shared] for name, x in both.items()}, mean_over({name: x[:, -shared:] for name, x in both.items()}, there)
 
 
 def mean_over(parts: dict[str, Float[Tensor, "B N D"]], there: Bool[Tensor, "M B"]) -> Float[Tensor, "B N D"]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from deconfuse.fusion import Fusion, Out, pooled
+from deconfuse.fusion import Fusion, Out, in_all_one, pooled
 
 
 class Gated(Fusion):
@@ -44,6 +44,11 @@ class Gated(Fusion):
         there = torch.stack([masks[name].any(1) for name in self.modalities], dim=1)
         gates = self.opened(scores, there[..., None])
         return (gates * features).sum(1), {"gates": dict(zip(self.modalities, gates.unbind(1), strict=True))}
+
+    def shares(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> dict[str, Float[Tensor, " B"]]:
+        """Of the gates' sum over all features."""
+        gates = self(tokens, masks)[1]["gates"]
+        return in_all_one(torch.stack([gates[name].sum(1) for name in self.modalities], dim=1), self.modalities)
 
     def opened(self, scores: Float[Tensor, "B M H"], there: Bool[Tensor, "B M 1"]) -> Float[Tensor, "B M H"]:
         """Scores to gates; what is missing gets 0 and takes no share."""
