@@ -11,14 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
+
+import requests
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 """Where Debian keeps PostgreSQL's; None where it is not installed."""
 MAKER = "maker"
 """A role that may make roles and databases, and is no superuser."""
+
+# random, for the tests themselves are in the clone that is searched for them
+MEMBERS = {name: f"{name}'s {token_urlsafe(12)}" for name in ("ann", "bob")}
 
 
 def free_port() -> int:
@@ -45,6 +52,48 @@ class Postgres:
 
     def log(self) -> str:
         return (self.folder / "log").read_text()
+
+
+@dataclass(frozen=True)
+class Team:
+    """A running server, and how its members reach it."""
+
+    address: str
+    folder: Path
+    log: Path
+    database: Postgres
+
+    def variables(self, member: str, password: str | None = None) -> dict[str, str]:
+        return {
+            "MLFLOW_TRACKING_URI": self.address,
+            "MLFLOW_TRACKING_USERNAME": member,
+            "MLFLOW_TRACKING_PASSWORD": password or MEMBERS[member],
+            # many tests at a time make a machine slow
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+        }
+
+    def secret(self, name: str) -> str:
+        return (self.folder / name).read_text().strip().rpartition(":")[2]
+
+    def get(self, path: str, member: str = "ann") -> Any:
+        reply = requests.get(f"{self.address}/api/2.0/mlflow/{path}", auth=(member, MEMBERS[member]), timeout=60)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def runs(self, experiment: str = "deconfuse") -> dict[str, list[dict[str, Any]]]:
+        """The active runs of an experiment by name."""
+        number = self.get(f"experiments/get-by-name?experiment_name={experiment}")["experiment"]["experiment_id"]
+        query = {"experiment_ids": [number], "max_results": 1000}
+        reply = requests.post(f"{self.address}/api/2.0/mlflow/runs/search", json=query, auth=("bob", MEMBERS["bob"]), timeout=60)
+        found: dict[str, list[dict[str, Any]]] = {}
+        for run in reply.json().get("runs", []):
+            found.setdefault(run["info"]["run_name"], []).append(run)
+        return found
+
+    def dump(self) -> str:
+        """All rows; newer versions of pg_dump put a random word before and after them."""
+        text = self.database.run("pg_dump", "--data-only", "--inserts", "mlflow")
+        return "\n".join(line for line in text.splitlines() if not line.startswith("\\"))
 
 
 @contextmanager

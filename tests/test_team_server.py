@@ -2,19 +2,17 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_urlsafe
-from typing import Any
 
 import finished_project
 import pytest
 import requests
 from clone import ROOT, Clone
-from team_server import MAKER, PROGRAMS, Postgres, command, free_port, postgres, tracking_server
+from team_server import MAKER, MEMBERS, PROGRAMS, Team, command, free_port, postgres, tracking_server
 
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL is installed")
 
@@ -26,45 +24,6 @@ SMALL = {
     "models": {"image_cnn": {"encoders": {"image": "cnn"}}, "text_lstm": {"encoders": {"text": "lstm"}, "train": {"seeds": [0, 1]}}},
 }
 RUNS = ["image_cnn", "report", "text_lstm", "text_lstm, seed 0", "text_lstm, seed 1"]
-# random, for this file itself is in the clone that is searched for them
-MEMBERS = {name: f"{name}'s {token_urlsafe(12)}" for name in ("ann", "bob")}
-
-
-@dataclass(frozen=True)
-class Team:
-    """A running server, and how its members reach it."""
-
-    address: str
-    folder: Path
-    log: Path
-    database: Postgres
-
-    def variables(self, member: str, password: str | None = None) -> dict[str, str]:
-        return {
-            "MLFLOW_TRACKING_URI": self.address,
-            "MLFLOW_TRACKING_USERNAME": member,
-            "MLFLOW_TRACKING_PASSWORD": password or MEMBERS[member],
-            # many tests at a time make a machine slow
-            "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
-        }
-
-    def secret(self, name: str) -> str:
-        return (self.folder / name).read_text().strip().rpartition(":")[2]
-
-    def get(self, path: str, member: str = "ann") -> Any:
-        reply = requests.get(f"{self.address}/api/2.0/mlflow/{path}", auth=(member, MEMBERS[member]), timeout=60)
-        assert reply.status_code == 200, reply.text
-        return reply.json()
-
-    def runs(self, experiment: str = "deconfuse") -> dict[str, list[dict[str, Any]]]:
-        """The active runs of an experiment by name."""
-        number = self.get(f"experiments/get-by-name?experiment_name={experiment}")["experiment"]["experiment_id"]
-        query = {"experiment_ids": [number], "max_results": 1000}
-        reply = requests.post(f"{self.address}/api/2.0/mlflow/runs/search", json=query, auth=("bob", MEMBERS["bob"]), timeout=60)
-        found: dict[str, list[dict[str, Any]]] = {}
-        for run in reply.json().get("runs", []):
-            found.setdefault(run["info"]["run_name"], []).append(run)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +85,9 @@ print(json.dumps(model.predict([{"text": "a line of three", "image": None}, {"te
 
 
 def test_the_same_again_changes_nothing_on_the_server(team: Team, clone: Clone) -> None:
-    before = dump(team)
+    before = team.dump()
     assert "0 runs written, 2 already there" in clone.run("python", "-m", "deconfuse.tracking", **team.variables("bob")).out
-    assert dump(team) == before
+    assert team.dump() == before
 
 
 def test_a_wrong_password_costs_a_line(team: Team, clone: Clone) -> None:
@@ -196,10 +155,37 @@ def test_two_who_draw_the_same_at_once_leave_it_once(team: Team, tmp_path: Path)
     assert {name: len(same) for name, same in team.runs("race").items()} == dict.fromkeys(finished_project.MODELS, 1)
 
 
+def test_a_set_up_that_cannot_be_says_why(team: Team, tmp_path: Path) -> None:
+    def says(*words: str | Path, **variables: str) -> str:
+        done = command(*words, **team.database.variables | {"PGUSER": MAKER} | variables)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+        return done.stderr
+
+    assert says("setup", tmp_path, "--name", "My SQL").startswith("error: --name My SQL: a role of PostgreSQL is named with")
+    assert says("setup", tmp_path).startswith("error: PostgreSQL has a role 'mlflow' already, and")
+    assert says("setup", team.folder, "--name", "other").startswith(f"error: {team.folder} is the folder of 127.0.0.1:")
+    assert "error: PostgreSQL: connection is bad: connection to server on socket" in says("setup", tmp_path, PGPORT=str(free_port()))
+    assert "does not exist" in says("setup", tmp_path, PGUSER="nobody_known")
+    assert says("run", tmp_path).startswith(f"error: {tmp_path} lacks auth.ini, pgpass, admin_password, session_key; make it with")
+    shutil.copytree(team.folder, tmp_path / "open", ignore=shutil.ignore_patterns("artifacts"))
+    (tmp_path / "open/pgpass").chmod(0o644)
+    assert "chmod 600" in says("run", tmp_path / "open")
+    (tmp_path / "open/pgpass").chmod(0o600)
+    assert "cannot be used" in says("run", tmp_path / "open", "--port", team.address.rpartition(":")[2])
+
+
+def test_a_set_up_made_twice_is_the_same(team: Team) -> None:
+    before = {path.name: path.read_text() for path in team.folder.iterdir() if path.is_file()}
+    assert command("setup", team.folder, **team.database.variables, PGUSER=MAKER).returncode == 0
+    assert before == {path.name: path.read_text() for path in team.folder.iterdir() if path.is_file()}
+    # the role's password still opens the database
+    assert team.get("experiments/search?max_results=1")
+
+
 def test_no_secret_is_anywhere_else(team: Team, clone: Clone) -> None:
     """Runs late: logs and store hold what the other tests have done."""
     hidden = [*MEMBERS.values(), *map(team.secret, ("admin_password", "session_key", "pgpass"))]
-    texts = {"store": dump(team), "log": team.log.read_text(), "log of PostgreSQL": team.database.log()}
+    texts = {"store": team.dump(), "log": team.log.read_text(), "log of PostgreSQL": team.database.log()}
     for folder in (team.folder / "artifacts", clone.root):
         texts |= {str(path): path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -210,9 +196,3 @@ def test_no_secret_is_anywhere_else(team: Team, clone: Clone) -> None:
     # the places looked at are the right ones
     assert "CREATE ROLE" in texts["log of PostgreSQL"] and any("--app-name\0basic-auth" in text for text in texts.values())
     assert [(name, secret[:3]) for name, text in texts.items() for secret in hidden if secret in text] == []
-
-
-def dump(team: Team) -> str:
-    """All rows; newer versions of pg_dump put a random word before and after them."""
-    text = team.database.run("pg_dump", "--data-only", "--inserts", "mlflow")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("\\"))

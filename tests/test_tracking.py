@@ -31,7 +31,7 @@ from deconfuse.tracking.store import find
 EXPERIMENT = "deconfuse"
 WEIGHTS = "seeds/7/weights.safetensors"
 TRAINED = ["diagnosis.csv", "history.csv", "model.json", "run.json", WEIGHTS]
-EVALUATED = ["metrics.json", "test.csv", "val.csv"]
+EVALUATED = ["embeddings.npy", "metrics.json", "test.csv", "val.csv"]
 FILES = sorted([*TRAINED, *EVALUATED, "params.json", "confusion.csv", "confusion.svg"])
 
 
