@@ -1,6 +1,7 @@
 """Become `mlflow server`."""
 
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -26,22 +27,22 @@ def become(folder: Folder, host: str, port: int, workers: int, public: str | Non
         print(
             f"warning: {host} is seen by others, and passwords are sent in clear: let a proxy with HTTPS stand before it", file=sys.stderr
         )
-    print(f"MLflow on http://{host}:{port}, database {address}, files in {folder.artifacts}", flush=True)
+    print(f"MLflow on http://{host}:{port}, database {re.sub('//.*@', '//', address)}, files in {folder.artifacts}", flush=True)
     options = {
-        "--backend-store-uri": address,
         "--artifacts-destination": folder.artifacts.as_uri(),
         "--app-name": "basic-auth",
         "--host": host,
         "--port": str(port),
         "--workers": str(workers),
-        "--allowed-hosts": ",".join([f"{name}:{port}" for name in (host, "127.0.0.1", "localhost")] + ([public] if public else [])),
+        "--allowed-hosts": ",".join([f"{name}:{port}" for name in sorted({host, "127.0.0.1", "localhost"})] + ([public] if public else [])),
         # without it every picture of the page is a line on the terminal
         "--uvicorn-opts": "--log-level warning",
     }
     if public:
         options["--cors-allowed-origins"] = f"https://{public}"
     words = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts", *(word for option in options.items() for word in option)]
-    os.execve(sys.executable, words, _environment(folder))  # noqa: S606
+    # not on the command line, for who writes a password into auth.ini's address himself
+    os.execve(sys.executable, words, _environment(folder) | {"MLFLOW_BACKEND_STORE_URI": address})  # noqa: S606
 
 
 def _environment(folder: Folder) -> dict[str, str]:
