@@ -16,7 +16,8 @@ CONFLICTS = (400, 409)
 
 def one_line(error: Exception) -> str:
     """An error in one line, without the password of an address."""
-    lines = str(error).strip().splitlines() or [""]
+    # what SQLAlchemy puts before its errors on the way says nothing
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of")] or [""]
     text = re.sub(r"(?<=://)[^/@\s]+@", "", lines[0])[:300]
     if status(error) == UNKNOWN:
         return "the server knows no such name and password (401): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
