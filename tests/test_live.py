@@ -6,75 +6,21 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 import small_project
+from halted import MODEL, Training, soon
 from team_server import free_port, is_healthy
 from test_tracking import runs
 
 from deconfuse.tracking import sync
 from deconfuse.tracking.store import find
 
-ROOT = Path(__file__).parents[1]
-MODEL, EPOCHS, EXPERIMENT = "cnn", 6, "deconfuse"
+EPOCHS, EXPERIMENT = 6, "deconfuse"
 OUTPUTS = ("seeds/0/weights.safetensors", "history.csv", "model.json")
-
-
-@dataclass
-class Training:
-    """A training by the train stage that has halted after an epoch."""
-
-    process: subprocess.Popen[bytes]
-    folder: Path
-
-    @classmethod
-    def begin(cls, folder: Path, *epochs: int, uri: str | None = None) -> "Training":
-        own = {"PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder)} | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
-        outer = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
-        line = [sys.executable, ROOT / "tests/halting.py", MODEL, *map(str, epochs)]
-        with (folder / "said").open("wb") as said:
-            return cls(subprocess.Popen(line, cwd=folder, env=outer | own, stdout=said, stderr=said), folder)
-
-    def halted(self) -> None:
-        """Wait until it halts."""
-        _, status = os.waitpid(self.process.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status), self.said
-
-    def go_on(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def ended(self) -> None:
-        """Let it go on to its end, which must be a good one, while its follower may be at work still."""
-        self.go_on()
-        assert self.process.wait(120) == 0, self.said
-
-    @property
-    def said(self) -> str:
-        return (self.folder / "said").read_text()
-
-    @property
-    def problem(self) -> Path:
-        return self.folder / f"data/live/{MODEL}.problem"
-
-    def follower(self) -> psutil.Process:
-        (found,) = psutil.Process(self.process.pid).children()
-        return found
-
-
-def soon(what: Callable[[], Any], seconds: float = 120) -> Any:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.1)
-    return found
 
 
 def project(folder: Path, live: float | None) -> Path:
