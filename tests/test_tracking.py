@@ -126,7 +126,7 @@ def test_a_run_holds_all_that_the_files_say(project: Path) -> None:
         "model.encoders.image.name": "cnn",
         "model.encoders.text.name": "cnn",
         "model.encoders.video.name": "cnn",
-        "model.fusion": "concat",
+        "model.fusion.name": "concat",
         "preprocess.image.size": "24",
         "train.batch": "32",
         "train.epochs": "5",
