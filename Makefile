@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed: make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv --constraint constraints.txt
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group dev --editable '.[pretrained]' --constraint constraints.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group dev --editable '.[pretrained,server]' --constraint constraints.txt
 	touch $(READY)
 
 # draw in MLflow the runs that its store lacks
@@ -51,4 +51,4 @@ schema: $(READY)
 
 # versions and no addresses
 lock: $(READY)
-	uv pip compile --quiet --universal --no-header --no-annotate --extra pretrained --group dev --group benchmark pyproject.toml --output-file constraints.txt
+	uv pip compile --quiet --universal --no-header --no-annotate --extra pretrained --extra server --group dev --group benchmark pyproject.toml --output-file constraints.txt

@@ -53,14 +53,14 @@ class Clone:
         git(self.root, "add", "--all")
         git(self.root, "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "--allow-empty", "-m", message)
 
-    def run(self, *words: str, code: int | None = 0) -> Done:
-        """Run a command of the environment; `code` is the exit status it must have (None: any)."""
+    def run(self, *words: str, code: int | None = 0, **variables: str) -> Done:
+        """Run a command of the environment, with more `variables` in it; `code` is the exit status it must have (None: any)."""
         bin_folder = Path(sys.executable).parent
         # nothing of an outer run of DVC or MLflow may reach it; one thread, for these machines are shared
         outer = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
-        environment = outer | {"PATH": f"{bin_folder}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.root)}
+        own = {"PATH": f"{bin_folder}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.root)}
         ended = subprocess.run(
-            words, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=900
+            words, cwd=self.root, env=outer | own | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=900
         )
         # decoded here: `text=True` would turn a progress bar's lone carriage returns into new lines
         out = ended.stdout.decode()

@@ -10,8 +10,9 @@ from deconfuse.params.models import Model
 from deconfuse.params.train import Train
 from deconfuse.search.trial import Ended, Trial
 from deconfuse.tracking import drawing
+from deconfuse.tracking.faults import one_line
 from deconfuse.tracking.points import Points, points
-from deconfuse.tracking.projection import make_experiment, one_line
+from deconfuse.tracking.projection import make_experiment
 from deconfuse.tracking.record import DIGEST_TAG, KIND_TAG, Record
 from deconfuse.tracking.shown import as_yaml, flatten, redact
 from deconfuse.tracking.store import find

@@ -18,6 +18,7 @@ from deconfuse.reporting.measures import Measure, of
 from deconfuse.reporting.results import read_predictions
 from deconfuse.serving.bundle import MODELS, is_current
 from deconfuse.serving.packaging import package
+from deconfuse.tracking.faults import FORBIDDEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,9 +117,12 @@ def holder(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | Non
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        return None
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        # a server with accounts lets nobody see what is not there
+        if error.get_http_status_code() == FORBIDDEN and not client.search_registered_models(f"name = '{name}'"):
+            return None
+        raise
 
 
 def compared(client: "MlflowClient", contest: Contest, best: str, present: "ModelVersion") -> tuple[bool, str]:
@@ -166,7 +170,8 @@ def register(client: "MlflowClient", contest: Contest, model: str, run: str, tag
     """The version of a training, its files in the model's run; made where there is none."""
     from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 
-    if known := client.search_model_versions(f"name = '{contest.name}' and tags.`{DIGEST_TAG}` = '{tags[DIGEST_TAG]}'"):
+    digest = f"name = '{contest.name}' and tags.`{DIGEST_TAG}` = '{tags[DIGEST_TAG]}'"
+    if known := client.search_model_versions(digest):
         return known[0]
     with TemporaryDirectory() as temporary:
         about = package(model, Path(temporary) / FOLDER)
@@ -174,7 +179,9 @@ def register(client: "MlflowClient", contest: Contest, model: str, run: str, tag
     if not client.search_registered_models(f"name = '{contest.name}'"):
         client.create_registered_model(contest.name)
     place = RunsArtifactRepository.get_underlying_uri(f"runs:/{run}/{FOLDER}", client.tracking_uri)
-    return client.create_model_version(contest.name, place, run, tags | {"sha256": about["weights"]})
+    client.create_model_version(contest.name, place, run, tags | {"sha256": about["weights"]})
+    # someone else on the same server may have done so at the same moment: the first stays
+    return min(client.search_model_versions(digest), key=lambda version: int(version.version))
 
 
 def entitle(client: "MlflowClient", contest: Contest, version: "ModelVersion", decision: str) -> str:

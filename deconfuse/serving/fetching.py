@@ -12,6 +12,7 @@ from deconfuse.params.tracking import Tracking
 from deconfuse.serving.bundle import ABOUT, BUNDLE
 from deconfuse.serving.champion import ALIAS, FOLDER, holder, legal
 from deconfuse.serving.packaging import package
+from deconfuse.tracking.faults import one_line
 from deconfuse.tracking.store import find
 
 PLACE = Path("data/served") / FOLDER
@@ -36,13 +37,18 @@ def fetch(model: str | None) -> Path:
 def from_registry(folder: Path) -> None:
     tracking = check(load().get("tracking") or {}, Tracking, "tracking")
     store, name = find(), legal(tracking.experiment)
-    with store.alone():
-        store.prepare()
-    champion = holder(store.client(), name, ALIAS)
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    try:
+        with store.alone():
+            store.prepare()
+        champion = holder(store.client(), name, ALIAS)
+        if champion is not None:
+            store.client().download_artifacts(str(champion.run_id), FOLDER, str(folder))
+    # MLflow lets through errors of SQLAlchemy, requests and the disk
+    except Exception as error:  # noqa: BLE001
+        raise UserError(f"the champion cannot be had from {store}: {one_line(error)}") from None
     if champion is None:
         raise UserError(f"{store} has no champion of {name!r} yet: run `dvc repro` or `make sync`; or name a trained model with --model")
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    store.client().download_artifacts(str(champion.run_id), FOLDER, str(folder))
 
 
 def run(module: str, *arguments: str) -> NoReturn:

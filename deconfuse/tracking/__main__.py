@@ -2,12 +2,12 @@
 
 import argparse
 import os
-import socket
 import sys
 
 from deconfuse.errors import UserError, command
 from deconfuse.params import check, load
 from deconfuse.params.tracking import Tracking
+from deconfuse.ports import refuse_taken
 from deconfuse.tracking.projection import sync
 from deconfuse.tracking.record import is_complete
 from deconfuse.tracking.store import find, quiet
@@ -48,7 +48,7 @@ def open_ui(port: int) -> None:
         raise UserError(f"the runs are on the server {store}; open that address")
     with store.alone():
         store.prepare()
-    _refuse_taken(port)
+    refuse_taken(HOST, port)
     quiet()
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
@@ -70,15 +70,6 @@ def open_ui(port: int) -> None:
 
 def _tracking() -> Tracking:
     return check(load().get("tracking") or {}, Tracking, "tracking")
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            raise UserError(f"port {port} cannot be used ({error}); choose another with --port") from None
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deconfuse.files import digest_json, read_json
-from deconfuse.tracking.drawing import find
+from deconfuse.tracking.drawing import Outcome, find
 from deconfuse.tracking.record import DIGEST_TAG, KIND_TAG
 from deconfuse.tracking.shown import leaves, legal
 
@@ -29,18 +29,19 @@ def digest(root: Path) -> str:
     return digest_json({name: sha256((root / REPORTS / name).read_bytes()).hexdigest() for name in names})
 
 
-def draw(client: "MlflowClient", experiment_id: str, root: Path) -> None:
+def draw(client: "MlflowClient", experiment_id: str, root: Path) -> Outcome:
     """Give the report under `root` its run, unless it has one; the runs that it compares come first."""
     own = digest(root)
     runs = find(client, experiment_id, own)
     if any(run.info.status == "FINISHED" for run in runs):
-        return
+        return "known"
     found = {name: find(client, experiment_id, one) for name, one in read_json(root / REPORTS / "runs.json").items()}
     compared = {name: models[0] for name, models in found.items() if models}
     at = max((run.info.end_time or 0 for run in compared.values()), default=0)
     tags = {KIND_TAG: "report", DIGEST_TAG: own, **{f"run.{name}": run.info.run_id for name, run in compared.items()}}
     run = runs[0] if runs else client.create_run(experiment_id, start_time=at, tags=tags, run_name="report")
     _write(client, run.info.run_id, root, compared, at)
+    return "written"
 
 
 def _write(client: "MlflowClient", run_id: str, root: Path, compared: dict[str, "Run"], at: int) -> None:

@@ -28,7 +28,7 @@ def draw(client: "MlflowClient", experiment_id: str, record: Record) -> Outcome:
     runs = find(client, experiment_id, record.digest, record.tags.get(PARENT_TAG))
     done = next((run for run in runs if run.info.status == "FINISHED"), None)
     if done is None:
-        _write(client, experiment_id, record, begun(client, runs, record.started, record.curves))
+        _write(client, experiment_id, record, begun(client, runs, record.started, points(record)))
         return "written"
     known = done.data.tags.get(EVALUATION_TAG)
     if record.evaluation in (None, known):
@@ -36,6 +36,11 @@ def draw(client: "MlflowClient", experiment_id: str, record: Record) -> Outcome:
     at = record.ended if known is None else max(record.ended, round(time.time() * 1000))
     _write_evaluation(client, experiment_id, done.info.run_id, record, at)
     return "updated"
+
+
+def points(record: Record) -> Points:
+    """All that `draw` writes of a record at once."""
+    return record.curves + [(name, value, record.ended, 0) for name, value in (record.figures | record.scores).items()]
 
 
 def find(client: "MlflowClient", experiment_id: str, digest: str, parent: str | None = None) -> list["Run"]:
@@ -102,8 +107,7 @@ def _write(client: "MlflowClient", experiment_id: str, record: Record, half: "Ru
     from mlflow.entities import Metric
 
     run_id = begin(client, experiment_id, record, half)
-    metrics = [Metric(name, value, at, epoch) for name, value, at, epoch in record.curves]
-    client.log_batch(run_id, metrics=metrics + [Metric(name, value, record.ended, 0) for name, value in record.figures.items()])
+    client.log_batch(run_id, metrics=[Metric(*point) for point in points(record)])
     _put(client, run_id, record.files)
     if record.evaluation is not None:
         _write_evaluation(client, experiment_id, run_id, record, record.ended)

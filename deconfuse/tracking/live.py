@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,12 @@ from filelock import FileLock
 
 from deconfuse.files import remove, write_text
 from deconfuse.tracking import drawing
+from deconfuse.tracking.faults import one_line
 from deconfuse.tracking.log import Log
-from deconfuse.tracking.projection import make_experiment, one_line
+from deconfuse.tracking.projection import make_experiment
 from deconfuse.tracking.record import Record, is_complete, read
 from deconfuse.tracking.store import Store, find
+from deconfuse.tracking.twins import settled
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -104,7 +107,8 @@ class Sketch:
         """Draw what the training has left; where it was broken off, say so."""
         with self.store.alone():
             if log.whole is not None and log.end and is_complete(log.whole.tags["model"]):
-                drawing.draw(self.client, self.experiment_id, read(log.whole.tags["model"]))
+                record = read(log.whole.tags["model"])
+                settled(self.client, self.experiment_id, record.digest, partial(drawing.draw, self.client, self.experiment_id, record))
                 return
             for run_id in self.runs.values():
                 if self.client.get_run(run_id).info.status == "RUNNING":

@@ -1,18 +1,20 @@
 """Draw runs into the MLflow store, each once, and never stand in the way of the work."""
 
-import re
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deconfuse.errors import UserError
 from deconfuse.tracking import comparison, drawing
 from deconfuse.tracking.cache import Entry, Past, files, past, remembered, reports
+from deconfuse.tracking.faults import again, one_line
 from deconfuse.tracking.place import repository
 from deconfuse.tracking.points import milliseconds
 from deconfuse.tracking.record import Record, locked, read
 from deconfuse.tracking.store import ARTIFACTS_TAG, Store, find
+from deconfuse.tracking.twins import settled
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -54,14 +56,14 @@ def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced
         with store.alone():
             store.prepare()
             client = store.client()
-            experiment_id = make_experiment(client, experiment, store)
+            experiment_id = again(partial(make_experiment, client, experiment, store))
         entries = remembered(root or repository())
         earlier = past(entries)
         for record in records:
             # the lock is held for a run at a time: others, who draw as well, need not wait for all of them
             with store.alone():
                 known = next((one for one in earlier if one.digest == record.digest), None)
-                outcome = _draw(client, experiment_id, record, known)
+                outcome = settled(client, experiment_id, record.digest, partial(_draw, client, experiment_id, record, known))
             getattr(synced, outcome).append(record.tags["model"])
         own = {record.digest for record in records}
         drawn = drawing.drawn(client)
@@ -83,13 +85,6 @@ def _draw(client: "MlflowClient", experiment_id: str, record: Record, known: Pas
         return drawing.draw(client, experiment_id, locked(record, known.lock()))
     with files(known.entries) as folder:
         return drawing.draw(client, experiment_id, locked(read(known.model, folder), known.lock()))
-
-
-def one_line(error: Exception) -> str:
-    """An error in one line, without the password of an address."""
-    lines = str(error).strip().splitlines() or [""]
-    text = re.sub(r"(?<=://)[^/@\s]+@", "", lines[0])[:300]
-    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
 def make_experiment(client: "MlflowClient", name: str, store: Store) -> str:
@@ -114,8 +109,9 @@ def _crown(client: "MlflowClient", store: Store, experiment_id: str, experiment:
 
     with store.alone():
         found = {record.tags["model"]: drawing.find(client, experiment_id, record.digest) for record in records}
-        runs = {model: next(run.info.run_id for run in runs if run.info.status == "FINISHED") for model, runs in found.items()}
-        return crown(client, experiment, runs)
+        # a run may be missing: someone else on the same server is about to finish it
+        runs = {model: run.info.run_id for model, runs in found.items() for run in runs if run.info.status == "FINISHED"}
+        return again(partial(crown, client, experiment, runs))
 
 
 def _draw_earlier(
@@ -133,17 +129,20 @@ def _draw_earlier(
                 synced.unreadable.append(one.model)
                 continue
             with store.alone():
-                outcome = drawing.draw(client, experiment_id, record)
+                outcome = settled(client, experiment_id, record.digest, partial(drawing.draw, client, experiment_id, record))
         getattr(synced, outcome).append(record.tags["model"])
 
 
 def _draw_reports(client: "MlflowClient", experiment_id: str, store: Store, earlier: list[Entry], drawn: dict[str, bool]) -> None:
     """The report of the current folder, and those that DVC remembers."""
     if comparison.is_complete(Path()):
-        with store.alone():
-            comparison.draw(client, experiment_id, Path())
+        _draw_report(client, experiment_id, store, Path())
     for one in earlier:
         with files([one]) as folder:
             if comparison.digest(folder) not in drawn:
-                with store.alone():
-                    comparison.draw(client, experiment_id, folder)
+                _draw_report(client, experiment_id, store, folder)
+
+
+def _draw_report(client: "MlflowClient", experiment_id: str, store: Store, root: Path) -> None:
+    with store.alone():
+        settled(client, experiment_id, comparison.digest(root), partial(comparison.draw, client, experiment_id, root))

@@ -33,6 +33,7 @@ class Journal:
 
     def __init__(self, name: str) -> None:
         self.path = ROOT / f"{name}.jsonl"
+        self.problem = ROOT / f"{name}.problem"
         self.machine = Machine(SECONDS)
         self.written: dict[int, int] = {}
         """By seed how many epochs are in the log."""
@@ -46,6 +47,7 @@ class Journal:
             ROOT.mkdir(parents=True, exist_ok=True)
             # a new file: whoever reads the old one still has it
             self.path.unlink(missing_ok=True)
+            self.problem.unlink(missing_ok=True)
             self.file = self.path.open("w", encoding="utf-8")
         except OSError:
             return
@@ -86,6 +88,16 @@ class Journal:
         self.write({"end": kind is None})
         if self.file is not None:
             self.file.close()
+        self.warn()
+
+    def warn(self) -> None:
+        """Tell what whoever draws the log could not do until now."""
+        try:
+            reason = self.problem.read_text(encoding="utf-8").strip() if self.follower is not None else ""
+        except OSError:
+            return
+        if reason:
+            print(f"warning: tracking: {reason}; training went on without it; `report` or `make sync` draws the run", file=sys.stderr)
 
 
 def samples(path: Path, digest: str) -> list[dict[str, float]]:
