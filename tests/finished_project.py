@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+import finished_tables
 import numpy as np
 
 from deconfuse.metrics import over_seeds
@@ -64,6 +65,8 @@ def build(
     for name, fake in models.items():
         write_model(root / "data/models" / name, name, fake, classes)
         write_evaluation(root / "reports/models" / name, name, fake, rows, classes)
+        chance = 1 / len(classes)
+        finished_tables.write(root / "reports/models" / name / "tables", fake.modalities, kinds, fake.right, fake.seeds, chance)
     return list(models)
 
 

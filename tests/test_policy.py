@@ -88,10 +88,11 @@ MAY = {
     "media": {"params.preprocess", "params.strict", "params.explain", "params", "errors"},
     "reporting": {
         "baselines",
+        "corruptions",
+        "lookup",
         "spreadsheet",
         "files",
         "errors",
-        "lookup",
         "manifest",
         "media",
         "metrics",

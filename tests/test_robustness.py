@@ -104,14 +104,18 @@ def test_relative_robustness_is_the_area_under_the_curve() -> None:
         clean, middle, worst = (point["figure"] for point in curves(tables["robustness"])[row["modality"], row["corruption"]])
         assert row["relative_robustness"] == pytest.approx(0.2 * (clean + middle) / 2 + 0.8 * (middle + worst) / 2)
         assert row["low"] <= row["relative_robustness"] <= row["high"] and row["clean"] == clean
+        assert row["lost"] == pytest.approx(clean - row["relative_robustness"]) and row["lost_low"] <= row["lost"] <= row["lost_high"]
     assert area([0.0, 0.5], np.array([[1.0, 0.0]])) == [0.5], "of half a scale, in the figure's unit too"
 
 
 def test_of_an_error_less_is_more_robust() -> None:
-    found = curves(Robustness(levels=LEVELS)(asked(task="regression"))["robustness"])
+    tables = Robustness(levels=LEVELS)(asked(task="regression"))
+    found = curves(tables["robustness"])
     occluded = [row["figure"] for row in found["photo", "occlusion"]]
     assert 0 < occluded[0] < occluded[1] < occluded[2]
     assert all(row["low"] <= row["figure"] <= row["high"] for row in found["photo", "occlusion"])
+    row = next(row for row in tables["robustness_summary"] if row["corruption"] == "occlusion")
+    assert row["lost"] == pytest.approx(row["relative_robustness"] - row["clean"]) and 0 < row["lost_low"] < row["lost"] < row["lost_high"]
 
 
 def test_other_noise_is_other_luck() -> None:

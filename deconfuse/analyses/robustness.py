@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from deconfuse.analyses import Analysis, Subject, Tables
+from deconfuse.analyses import Analysis, Row, Subject, Tables
 from deconfuse.analyses._encoded import Encoded
 from deconfuse.analyses._intervals import around, interval, terms, worths
 from deconfuse.corruptions import Corruption
@@ -18,7 +19,7 @@ from deconfuse.lookup import names, part
 from deconfuse.prediction import BATCH
 
 TOGETHER = "all at once"
-LARGE = 1_000_000
+LARGE = 5_000_000
 """Weights of an encoder from which on rows are few."""
 FEW = 50
 Level = Annotated[float, Field(gt=0, le=1)]
@@ -40,7 +41,7 @@ class Robustness(Analysis):
     Raw values are corrupted, embedded and encoded anew; the luck of an item hangs on its id, the modality and the level, so all models meet
     the same values. `robustness`: a row for each curve, level and noise seed. `robustness_summary`: the relative robustness of each curve,
     the area under it by the trapezoidal rule, divided by the span of the levels: it is in the figure's unit, and not normalised
-    otherwise. Intervals (95 %) are over rows, each of which has luck of its own.
+    otherwise; and `lost`, what it is worse by than the clean figure. Intervals (95 %) are over rows, each of which has luck of its own.
     """
 
     def __init__(
@@ -59,14 +60,16 @@ class Robustness(Analysis):
         target = subject.target("test")[encoded.rows]
         clean = terms(subject, target, subject.logits["test"][torch.from_numpy(encoded.rows)])
         found: dict[tuple[Curve, int], list[np.ndarray]] = {}
-        for curve, _, seed, logits in self.answers(subject, encoded):
+        for curve, seed, logits in self.answers(subject, encoded):
             found.setdefault((curve, seed), [clean]).append(terms(subject, target, logits))
         each = np.stack([one for curve in found.values() for one in curve])
-        worth, resampled = (np.abs(values) for values in worths(subject, each))
+        worth, resampled = worths(subject, each)
         shape = len(found), len(self.levels)
-        return self.tables(subject, list(found), each.reshape(*shape, *each.shape[1:]), worth.reshape(shape), resampled.reshape(-1, *shape))
+        points = self.points(subject, list(found), each, np.abs(worth), np.abs(resampled))
+        summary = self.summary(list(found), worth.reshape(shape), resampled.reshape(-1, *shape), len(encoded))
+        return {"robustness": points, "robustness_summary": summary}
 
-    def answers(self, subject: Subject, encoded: Encoded) -> Iterator[tuple[Curve, float, int, Float[Tensor, "N K"]]]:
+    def answers(self, subject: Subject, encoded: Encoded) -> Iterator[tuple[Curve, int, Float[Tensor, "N K"]]]:
         """The logits of every curve at every level above 0, in the order of the levels, with each noise seed."""
         kinds = {name: subject.facts["modalities"][name]["kind"] for name in subject.modalities}
         corruptions: dict[str, Corruption] = {name: part("corruptions", name)() for name in names("corruptions")}
@@ -79,34 +82,41 @@ class Robustness(Analysis):
                             continue
                         tokens = worse(subject, encoded, modality, corruption, level, seed)
                         together |= {modality: tokens} if corruption.is_chief else {}
-                        yield Curve(modality, name), level, seed, joined(encoded, {modality: tokens})
+                        yield Curve(modality, name), seed, joined(encoded, {modality: tokens})
                 if len(together) > 1:
-                    yield Curve(TOGETHER, TOGETHER), level, seed, joined(encoded, together)
+                    yield Curve(TOGETHER, TOGETHER), seed, joined(encoded, together)
 
-    def tables(
+    def points(
         self,
         subject: Subject,
         curves: list[tuple[Curve, int]],
-        each: Float[np.ndarray, "C L N F"],
-        figure: Float[np.ndarray, "C L"],
-        resampled: Float[np.ndarray, "R C L"],
-    ) -> Tables:
-        number = each.shape[2]
-        points = []
-        for place, (curve, seed) in enumerate(curves):
-            for step, level in enumerate(self.levels):
-                low, high = around(subject, each[place, step], resampled[:, place, step])
-                named = {"modality": curve.modality, "corruption": curve.corruption, "level": level}
-                points.append({**named, "figure": float(figure[place, step]), "low": low, "high": high, "n": number, "noise_seed": seed})
-        summary = []
-        areas, drawn = area(self.levels, figure), area(self.levels, resampled)
+        each: Float[np.ndarray, "P N F"],
+        figure: Float[np.ndarray, " P"],
+        resampled: Float[np.ndarray, "R P"],
+    ) -> list[Row]:
+        """A row for each point of each curve; `curves` go with noise seeds."""
+        table = []
+        for place, ((curve, seed), level) in enumerate(product(curves, self.levels)):
+            low, high = around(subject, each[place], resampled[:, place])
+            about = {"modality": curve.modality, "corruption": curve.corruption, "level": level}
+            table.append({**about, "figure": float(figure[place]), "low": low, "high": high, "n": each.shape[1], "noise_seed": seed})
+        return table
+
+    def summary(
+        self, curves: list[tuple[Curve, int]], worth: Float[np.ndarray, "C L"], resampled: Float[np.ndarray, "R C L"], rows: int
+    ) -> list[Row]:
+        """A row for each curve, the mean over noise seeds."""
+        table = []
         for curve in dict.fromkeys(curve for curve, _ in curves):
             mine = [place for place, (other, _) in enumerate(curves) if other == curve]
-            low, high = interval(drawn[:, mine].mean(1))
-            named = {"modality": curve.modality, "corruption": curve.corruption, "clean": float(figure[mine[0], 0])}
-            relative = {"relative_robustness": float(areas[mine].mean()), "low": low, "high": high}
-            summary.append({**named, **relative, "n": number, "noise_seeds": self.noise_seeds})
-        return {"robustness": points, "robustness_summary": summary}
+            value, drawn = worth[mine].mean(0)[None], resampled[:, mine].mean(1)
+            row: Row = {"modality": curve.modality, "corruption": curve.corruption, "clean": abs(float(value[0, 0]))}
+            low, high = interval(np.abs(area(self.levels, drawn)))
+            row |= {"relative_robustness": abs(float(area(self.levels, value)[0])), "low": low, "high": high}
+            low, high = interval(drawn[:, 0] - area(self.levels, drawn))
+            row |= {"lost": float((value[:, 0] - area(self.levels, value))[0]), "lost_low": low, "lost_high": high}
+            table.append({**row, "n": rows, "noise_seeds": self.noise_seeds})
+        return table
 
 
 def is_large(subject: Subject) -> bool:

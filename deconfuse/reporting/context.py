@@ -62,8 +62,8 @@ class Context:
         """A table that an analysis left of a model (columns: seed, then its own); None where it was not asked, or has no rows."""
         path = self.root / "reports/models" / result.name / "tables" / f"{name}.csv"
         try:
-            # a class or a text may be named "NA"
-            found = pd.read_csv(path, keep_default_na=False)
+            # a class or a text may be named "NA", a modality "1"
+            found = pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(("modality", "subset"), str))
         except (FileNotFoundError, pd.errors.EmptyDataError):
             return None
         return None if found.empty else found

@@ -24,14 +24,16 @@ from deconfuse.reporting.sections import (
     faults,
     figures,
     leaderboard,
+    modalities,
     models,
+    robustness,
     samples,
 )
 from deconfuse.reporting.verdicts import reached
 from deconfuse.spreadsheet import plain
 
 HERE = Path(__file__).parent
-SECTIONS = (leaderboard, comparisons, figures, faults, clusters, costs, data, curves, confusions, samples, models)
+SECTIONS = (leaderboard, comparisons, figures, modalities, robustness, faults, clusters, costs, data, curves, confusions, samples, models)
 """In the page's order."""
 
 

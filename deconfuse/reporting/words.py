@@ -118,3 +118,8 @@ def probability(p: float) -> str:
 def joined(names: list[str]) -> str:
     """Names of modalities as one phrase: "audio + image"."""
     return " + ".join(names)
+
+
+def enumerated(parts: list[str], word: str = "and") -> str:
+    """Parts of a sentence: "a", "a and b", "a, b and c"."""
+    return f" {word} ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
