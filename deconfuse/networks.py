@@ -181,6 +181,10 @@ class Pieces:
             return []
         return self.tokenizer([text or "" for text in texts], truncation=True, max_length=limit)["input_ids"]
 
+    def spelled(self, text: str, limit: int) -> list[str]:
+        """The pieces themselves."""
+        return self.tokenizer.convert_ids_to_tokens(self([text], limit)[0])
+
 
 def package(name: Library, key: str) -> ModuleType:
     """Import a library. Raises UserError where it is not installed."""

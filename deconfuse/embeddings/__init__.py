@@ -40,6 +40,10 @@ class Embedding(ABC):
     ) -> tuple[Shaped[np.ndarray, "N ..."], Int[np.ndarray, " N"] | None]:
         """Embed some samples: the array, and the valid steps of each (at least 1), or None where there is no time axis."""
 
+    def tokens(self, text: str) -> list[str]:
+        """Of a text what the steps of its array stand for; nothing where no texts are read."""
+        return []
+
     def state(self) -> dict[str, Any]:
         """What `fit` learnt, as JSON; `vocabulary` is the number of token ids, 0 where there are none, `unknown` the id of the unknown."""
         return {"vocabulary": 0}

@@ -40,5 +40,8 @@ class Characters(Embedding):
         ids = {character: FIRST + place for place, character in enumerate(self.alphabet)}
         return padded([[ids.get(character, UNKNOWN) for character in (text or "")[: self.longest]] for text in values], self.longest)
 
+    def tokens(self, text: str) -> list[str]:
+        return list(text[: self.longest])
+
     def state(self) -> dict[str, Any]:
         return {"unknown": UNKNOWN, "vocabulary": FIRST + len(self.alphabet), "alphabet": self.alphabet}

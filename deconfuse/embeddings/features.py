@@ -68,6 +68,9 @@ class Features(Embedding):
         found = self.of_pictures(pictures.reshape(-1, *pictures.shape[-3:])).reshape(len(pictures), -1, self.trained.size)
         return found, None if length is None else np.maximum(length, 1)
 
+    def tokens(self, text: str) -> list[str]:
+        return self.pieces.spelled(text, self.longest) if self.schema["kind"] == "text" else []
+
     def of_pictures(self, pictures: Shaped[np.ndarray, "M C H W"]) -> Float[np.ndarray, "M F"]:
         import torch
 

@@ -66,6 +66,9 @@ class WordVectors(Embedding):
                 vectors[row, step] = self.known.get(word, self.missing)
         return vectors, np.array([max(1, len(text)) for text in texts], np.int32)
 
+    def tokens(self, text: str) -> list[str]:
+        return split(text)[: self.longest]
+
     def state(self) -> dict[str, Any]:
         """`share` is the share of the train split's distinct words that the file has, `missing` the vector of those that it lacks."""
         return {"vocabulary": 0, "share": self.share, "missing": self.missing.tolist()}

@@ -42,5 +42,8 @@ class Wordpieces(Embedding):
     def __call__(self, values: Values, length: Int[np.ndarray, " N"] | None) -> tuple[Int[np.ndarray, "N T"], Int[np.ndarray, " N"]]:
         return padded(self.pieces(list(values), self.longest), self.longest)
 
+    def tokens(self, text: str) -> list[str]:
+        return self.pieces.spelled(text, self.longest)
+
     def state(self) -> dict[str, Any]:
         return {"unknown": self.pieces.unknown, "vocabulary": self.pieces.vocabulary}

@@ -47,5 +47,8 @@ class Words(Embedding):
         ids = {word: FIRST + place for place, word in enumerate(self.words)}
         return padded([[ids.get(word, UNKNOWN) for word in split(text)] for text in values], self.longest)
 
+    def tokens(self, text: str) -> list[str]:
+        return split(text)[: self.longest]
+
     def state(self) -> dict[str, Any]:
         return {"unknown": UNKNOWN, "vocabulary": FIRST + len(self.words), "words": self.words}

@@ -22,6 +22,7 @@ class Pretrained(Encoder):
     """
 
     layouts = ("image", "tokens")
+    network: Any
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Self-attention over the tokens of all modalities."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -48,7 +48,7 @@ class Attention(Fusion):
         kinds = torch.eye(len(self.modalities), device=x.device)
         counts = torch.tensor([tokens[name].shape[1] for name in self.modalities], device=x.device)
         content = torch.cat([kinds.new_zeros(1, len(kinds)), kinds.repeat_interleave(counts, 0)]).expand(len(x), -1, -1)
-        for layer in self.layers:
+        for layer in cast("list[Layer]", self.layers):
             content, x = rolled(layer.weights(x, mask), content), layer(x, mask)
         return in_all_one(content[:, 0], self.modalities)
 

@@ -1,6 +1,6 @@
 """Attention bottlenecks: modalities speak to each other through a few shared tokens only."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from einops import rearrange
@@ -57,7 +57,7 @@ class Bottleneck(Fusion):
         for part in content.values():
             part[:, 0] = 0
         passed = kinds.new_zeros(*bottleneck.shape[:2], len(kinds))
-        for layer in self.layers:
+        for layer in cast("list[Exchange]", self.layers):
             weights = layer.weights(own, bottleneck, seen)
             both = {name: rolled(weights[name], torch.cat([content[name], passed], dim=1)) for name in self.modalities}
             content, passed = divided(both, self.shared, there)
@@ -106,7 +106,10 @@ class Exchange(nn.Module):
         self, own: dict[str, Float[Tensor, "B _ D"]], bottleneck: Float[Tensor, "B N D"], seen: dict[str, Bool[Tensor, "B _"]]
     ) -> dict[str, Float[Tensor, "B H _ _"]]:
         """How each modality's tokens and the bottleneck's, in this order, are mixed."""
-        return {name: layer.weights(torch.cat([own[name], bottleneck], dim=1), seen[name]) for name, layer in self.of.items()}
+        return {
+            name: layer.weights(torch.cat([own[name], bottleneck], dim=1), seen[name])
+            for name, layer in cast("dict[str, Layer]", self.of).items()
+        }
 
 
 def divided(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from deconfuse.dataset import Dataset, Index, Parts
@@ -38,6 +38,10 @@ class Streamed:
     @property
     def label(self) -> Shaped[Tensor, " N ..."]:
         return self.resident.label
+
+    @property
+    def present(self) -> dict[str, Bool[Tensor, " N"]]:
+        return self.resident.present
 
     def batch(self, index: Index) -> Dataset:
         """The samples at `index`, in its order."""
