@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from numpy.random import default_rng
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from deconfuse.errors import UserError
 from deconfuse.params.digits import Audio, Digits, Text, Video
@@ -100,6 +101,21 @@ def test_missing_speech_is_a_user_error(tmp_path: Path, monkeypatch: pytest.Monk
         digits.read_speech()
 
 
+# ---- the handwriting
+
+
+def test_the_handwriting_is_what_scikit_learn_gives() -> None:
+    scans, labels = digits.read_scans()
+    assert np.array_equal(scans, load_digits().images * (255 / 16))
+    assert np.array_equal(labels, load_digits().target)
+
+
+def test_missing_handwriting_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="install scikit-learn"):
+        digits.read_scans()
+
+
 # ---- the rows
 
 
@@ -154,7 +170,7 @@ def test_what_is_said_of_the_source() -> None:
 
 @pytest.mark.parametrize("limit", [60, 90, 300, 1000])
 def test_a_limit_keeps_two_of_each_group_and_the_shares(limit: int) -> None:
-    groups = divide(digits.load_digits().target, 0)
+    groups = divide(load_digits().target, 0)
     rows = choose(groups, limit)
     assert len(rows) == limit
     counts = Counter(row.group for row in rows)
@@ -164,7 +180,7 @@ def test_a_limit_keeps_two_of_each_group_and_the_shares(limit: int) -> None:
 
 
 def test_a_larger_limit_only_adds_rows() -> None:
-    groups = divide(digits.load_digits().target, 0)
+    groups = divide(load_digits().target, 0)
     chosen = [set(choose(groups, limit)) for limit in (60, 61, 200, 1797, None)]
     assert chosen[0] < chosen[1] < chosen[2] < chosen[3] == chosen[4]
 
@@ -210,7 +226,7 @@ def test_the_damage_to_one_modality_leaves_the_others(changed: str, options: Dig
 
 def test_a_clean_image_is_the_digit_of_its_row(tmp_path: Path) -> None:
     digits.make(Digits(image=ImageDamage(covered=0), missing=0), tmp_path, LIMIT)
-    scans = digits.load_digits()
+    scans = load_digits()
     for row in manifest(tmp_path):
         number = int(row["id"][1:])
         small = Image.open(tmp_path / row["image"]).resize((8, 8), Image.Resampling.BOX)
@@ -219,7 +235,7 @@ def test_a_clean_image_is_the_digit_of_its_row(tmp_path: Path) -> None:
 
 
 def test_the_film_shows_another_digit_of_the_same_class_and_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scans = digits.load_digits()
+    scans = load_digits()
     pairs = {group: numbers[:2] for group, numbers in divide(scans.target, 0).items()}
     # with two rows in a group, each must be filmed with the other
     monkeypatch.setattr(digits, "divide", lambda *_: pairs)

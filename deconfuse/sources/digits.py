@@ -4,8 +4,10 @@ Nothing is fetched: the handwriting comes with scikit-learn, the speech lies in 
 """
 
 import csv
+import io
 from collections import defaultdict
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ import numpy as np
 import soundfile
 from numpy.random import Generator, default_rng
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from deconfuse.errors import UserError
 from deconfuse.manifest import Row, writing
@@ -48,9 +49,9 @@ def make(options: Digits, folder: Path, limit: int | None = None, mirror: str | 
     so neither `limit` nor the damage to one modality changes another cell. Nothing is fetched, so `mirror` has no part in it.
     Raises UserError where the speech is missing.
     """
-    scans = load_digits()
-    groups = divide(scans.target, options.seed)
-    corpus = _Corpus(options, folder, scans.images * (255 / 16), read_speech(), groups)
+    scans, labels = read_scans()
+    groups = divide(labels, options.seed)
+    corpus = _Corpus(options, folder, scans, read_speech(), groups)
     for name in ("audio", "image", "video"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with writing(folder / "manifest.csv", MODALITIES, []) as manifest:
@@ -58,6 +59,20 @@ def make(options: Digits, folder: Path, limit: int | None = None, mirror: str | 
             cells = dict(zip(MODALITIES, corpus.cells(row), strict=True))
             manifest.add(Row(row.number + 1, row.id, row.group.split, str(row.group.label), cells))
     return ABOUT
+
+
+def read_scans() -> tuple[Array, Array]:
+    """Handwritten digits (1797, 8, 8) as float, 0 (paper) to 255 (ink), and their labels (1797,).
+
+    The file is read as it lies in scikit-learn, whose import would take a second of CPU. Raises UserError where it is missing.
+    """
+    found = find_spec("sklearn")
+    path = Path(found.origin or "" if found else "").parent / "datasets/data/digits.csv.gz"
+    try:
+        table = np.loadtxt(path, delimiter=",")
+    except OSError as error:
+        raise UserError(f"the handwriting that comes with scikit-learn cannot be read ({error}); install scikit-learn anew") from None
+    return table[:, :-1].reshape(-1, 8, 8) * (255 / 16), table[:, -1].astype(int)
 
 
 def read_speech() -> dict[Group, list[Array]]:
@@ -95,7 +110,10 @@ class _Corpus:
         clips = self.speech[row.group]
         sound = drown(clips[draw.integers(len(clips))], RATE, self.options.audio.snr, draw)
         cell = f"audio/{row.id}.flac"
-        soundfile.write(self.folder / cell, (sound * 32767).round().astype(np.int16), RATE, "PCM_16")
+        # by way of memory: soundfile waits for the disk at the end of each file
+        made = io.BytesIO()
+        soundfile.write(made, (sound * 32767).round().astype(np.int16), RATE, "PCM_16", format="FLAC")
+        (self.folder / cell).write_bytes(made.getvalue())
         return cell
 
     def image(self, row: Choice, draw: Generator) -> str:
