@@ -1,7 +1,7 @@
 """Samples as tensors: a batch, or all of a split that memory has room for."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int, Shaped
@@ -47,10 +47,9 @@ class Dataset:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Dataset":
         """The same with every tensor changed."""
-        return replace(
-            self,
-            inputs={name: change(x) for name, x in self.inputs.items()},
-            lengths={name: change(x) for name, x in self.lengths.items()},
-            present={name: change(x) for name, x in self.present.items()},
-            label=change(self.label),
+        return Dataset(
+            {name: change(x) for name, x in self.inputs.items()},
+            {name: change(x) for name, x in self.lengths.items()},
+            {name: change(x) for name, x in self.present.items()},
+            change(self.label),
         )

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from numpy.random import default_rng
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from deconfuse.errors import UserError
 from deconfuse.params.digits import Audio, Digits, Text, Video
@@ -30,6 +31,18 @@ def manifest(folder: Path) -> list[dict[str, str]]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def packed(folder: Path, cell: str) -> np.ndarray:
+    """The row of an array that a cell such as `sounds.npy#17@8000` names."""
+    name, row = cell.split("@")[0].split("#")
+    return np.load(folder / name)[int(row)]
+
+
+def values(folder: Path, row: dict[str, str]) -> dict[str, bytes | None]:
+    """Modality -> what a row's cell holds."""
+    held = {name: packed(folder, row[name]).tobytes() if row[name] else None for name in ("audio", "image")}
+    return {**held, "text": row["text"].encode(), "video": (folder / row["video"]).read_bytes() if row["video"] else None}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +113,21 @@ def test_missing_speech_is_a_user_error(tmp_path: Path, monkeypatch: pytest.Monk
         digits.read_speech()
 
 
+# ---- the handwriting
+
+
+def test_the_handwriting_is_what_scikit_learn_gives() -> None:
+    scans, labels = digits.read_scans()
+    assert np.array_equal(scans, load_digits().images * (255 / 16))
+    assert np.array_equal(labels, load_digits().target)
+
+
+def test_missing_handwriting_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="install scikit-learn"):
+        digits.read_scans()
+
+
 # ---- the rows
 
 
@@ -117,9 +145,11 @@ def test_splits_have_their_shares_in_every_class(whole: Path) -> None:
         assert abs(count - {"train": 0.6, "val": 0.15, "test": 0.25}[split] * classes[label]) <= 1
 
 
-def test_cells_name_the_files_that_are_there(whole: Path) -> None:
-    cells = {row[name] for row in manifest(whole) for name in ("audio", "image", "video")} - {""}
-    assert cells == set(contents(whole)) - {"manifest.csv"}
+def test_cells_name_all_that_is_there(whole: Path) -> None:
+    cells = {name: [row[name] for row in manifest(whole) if row[name]] for name in ("audio", "image", "video")}
+    assert set(cells["video"]) == set(contents(whole)) - {"manifest.csv", "images.npy", "sounds.npy"}
+    assert cells["image"] == [f"images.npy#{place}" for place in range(len(np.load(whole / "images.npy")))]
+    assert cells["audio"] == [f"sounds.npy#{place}@8000" for place in range(len(np.load(whole / "sounds.npy")))]
 
 
 def test_the_missing_share_is_as_stated(whole: Path) -> None:
@@ -137,10 +167,9 @@ def test_a_row_keeps_a_cell_even_where_nearly_all_are_missing(tmp_path: Path) ->
 
 def test_media_have_their_shapes(part: Path) -> None:
     row = next(row for row in manifest(part) if all(row[name] for name in MODALITIES))
-    picture = Image.open(part / row["image"])
-    assert (picture.mode, picture.size) == ("L", (32, 32))
-    info = soundfile.info(part / row["audio"])
-    assert (info.format, info.subtype, info.samplerate, info.channels, info.frames) == ("FLAC", "PCM_16", 8000, 1, 8000)
+    picture, sound = packed(part, row["image"]), packed(part, row["audio"])
+    assert (picture.dtype, picture.shape) == (np.uint8, (32, 32))
+    assert (sound.dtype, sound.shape) == (np.int16, (8000,))
     assert read_film(part / row["video"]).shape == (8, 24, 24)
 
 
@@ -154,7 +183,7 @@ def test_what_is_said_of_the_source() -> None:
 
 @pytest.mark.parametrize("limit", [60, 90, 300, 1000])
 def test_a_limit_keeps_two_of_each_group_and_the_shares(limit: int) -> None:
-    groups = divide(digits.load_digits().target, 0)
+    groups = divide(load_digits().target, 0)
     rows = choose(groups, limit)
     assert len(rows) == limit
     counts = Counter(row.group for row in rows)
@@ -164,17 +193,16 @@ def test_a_limit_keeps_two_of_each_group_and_the_shares(limit: int) -> None:
 
 
 def test_a_larger_limit_only_adds_rows() -> None:
-    groups = divide(digits.load_digits().target, 0)
+    groups = divide(load_digits().target, 0)
     chosen = [set(choose(groups, limit)) for limit in (60, 61, 200, 1797, None)]
     assert chosen[0] < chosen[1] < chosen[2] < chosen[3] == chosen[4]
 
 
 def test_a_limit_does_not_change_the_rows_that_stay(whole: Path, part: Path) -> None:
-    all_rows, all_files = manifest(whole), contents(whole)
+    all_rows = {row["id"]: row for row in manifest(whole)}
     for row in manifest(part):
-        assert row in all_rows
-    for name, content in contents(part).items():
-        assert name == "manifest.csv" or content == all_files[name], name
+        assert (row["split"], row["label"]) == (all_rows[row["id"]]["split"], all_rows[row["id"]]["label"])
+        assert values(part, row) == values(whole, all_rows[row["id"]]), row["id"]
 
 
 # ---- draws
@@ -202,7 +230,8 @@ def test_another_seed_gives_other_rows(part: Path, tmp_path: Path) -> None:
 def test_the_damage_to_one_modality_leaves_the_others(changed: str, options: Digits, part: Path, tmp_path: Path) -> None:
     digits.make(options, tmp_path, LIMIT)
     before, after = contents(part), contents(tmp_path)
-    differing = {name.split("/")[0] for name in before if name != "manifest.csv" and before[name] != after[name]}
+    of_file = {"images.npy": "image", "sounds.npy": "audio"}
+    differing = {of_file.get(name, name.split("/")[0]) for name in before if name != "manifest.csv" and before[name] != after[name]}
     assert differing == ({changed} if changed != "text" else set())
     cells = zip(manifest(part), manifest(tmp_path), strict=True)
     assert {name for old, new in cells for name in old if old[name] != new[name]} == ({"text"} if changed == "text" else set())
@@ -210,16 +239,16 @@ def test_the_damage_to_one_modality_leaves_the_others(changed: str, options: Dig
 
 def test_a_clean_image_is_the_digit_of_its_row(tmp_path: Path) -> None:
     digits.make(Digits(image=ImageDamage(covered=0), missing=0), tmp_path, LIMIT)
-    scans = digits.load_digits()
+    scans = load_digits()
     for row in manifest(tmp_path):
         number = int(row["id"][1:])
-        small = Image.open(tmp_path / row["image"]).resize((8, 8), Image.Resampling.BOX)
+        small = Image.fromarray(packed(tmp_path, row["image"])).resize((8, 8), Image.Resampling.BOX)
         assert np.corrcoef(np.asarray(small).ravel(), scans.images[number].ravel())[0, 1] > 0.95
         assert int(row["label"]) == scans.target[number]
 
 
 def test_the_film_shows_another_digit_of_the_same_class_and_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scans = digits.load_digits()
+    scans = load_digits()
     pairs = {group: numbers[:2] for group, numbers in divide(scans.target, 0).items()}
     # with two rows in a group, each must be filmed with the other
     monkeypatch.setattr(digits, "divide", lambda *_: pairs)
@@ -261,7 +290,7 @@ def test_the_noise_is_as_loud_as_stated(snr: float, tmp_path: Path) -> None:
     digits.make(Digits(audio=Audio(snr=100), missing=0), tmp_path / "clean", 60)
     measured = []
     for row in manifest(tmp_path / "noisy"):
-        noisy, clean = (soundfile.read(tmp_path / name / row["audio"])[0] for name in ("noisy", "clean"))
+        noisy, clean = (packed(tmp_path / name, row["audio"]) / 32768 for name in ("noisy", "clean"))
         word = np.flatnonzero(np.abs(clean) > 0.01)
         clip = clean[word[0] : word[-1] + 1]
         # the clean word's part of the noisy sound, by least squares: what is left is noise

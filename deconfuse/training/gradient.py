@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -62,9 +63,11 @@ def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> Learn
     present = hide(batch.present, recipe.modality_dropout)
     recipe.team.draws_apart(seed)
     recipe.optimizer.zero_grad()
-    count = max(1, min(state.pieces, len(batch.label) // smallest(recipe)))
-    work = partial(backward, model, recipe, count)
-    learnt = work(batch, present) if recipe.recorder is None else recipe.recorder(work, batch, present, count)
+    count = 1 if state.pieces == 1 else max(1, min(state.pieces, len(batch.label) // smallest(recipe)))
+    if recipe.recorder is None:
+        learnt = backward(model, recipe, count, batch, present)
+    else:
+        learnt = recipe.recorder(partial(backward, model, recipe, count), batch, present, count)
     if state.epoch == 1 and state.step == 0:
         # before the penalty, whose gradient reaches every matrix, used or not
         every_parameter_learns(model)
@@ -76,22 +79,30 @@ def attempt(model: nn.Module, batch: Any, recipe: Recipe, state: State) -> Learn
 
 def backward(model: nn.Module, recipe: Recipe, count: int, batch: Any, present: dict[str, Bool[Tensor, " B"]]) -> Learnt:
     """Add the gradient of a batch, learnt in `count` pieces; `present` is what the model may see of it."""
-    samples, losses, answered = len(batch.label), [], []
-    for i in range(count):
-        rows = slice(samples * i // count, samples * (i + 1) // count)
-        own = recipe.team.own(rows)
-        piece = batch if own == slice(0, samples) else batch.batch(own)
-        mine, out = model(piece.inputs, piece.lengths, present if piece is batch else {name: x[own] for name, x in present.items()})
-        number = rows.stop - rows.start
-        logits = recipe.team.joined(mine, slice(own.start - rows.start, own.stop - rows.start), number)
-        loss = recipe.loss(logits, batch.label[rows])
-        # a hidden modality is still given back: its encoder has seen it
-        whole = loss if recipe.errors is None else loss + recipe.reconstruction * mean(recipe.team.total(recipe.errors(out, piece.present)))
-        share = number / samples
-        (whole if share == 1 else whole * share).backward()
-        losses.append(loss.detach() if share == 1 else loss.detach() * share)
-        answered.append(logits.detach())
-    return (losses[0], answered[0]) if count == 1 else (torch.stack(losses).sum(), torch.cat(answered))
+    samples = len(batch.label)
+    if count == 1:
+        return piece(model, recipe, batch, present, slice(0, samples), samples)
+    ends = [samples * i // count for i in range(count + 1)]
+    found = [piece(model, recipe, batch, present, slice(*rows), samples) for rows in pairwise(ends)]
+    losses, answered = zip(*found, strict=True)
+    return torch.stack(losses).sum(), torch.cat(answered)
+
+
+def piece(model: nn.Module, recipe: Recipe, batch: Any, present: dict[str, Bool[Tensor, " B"]], rows: slice, samples: int) -> Learnt:
+    """Add the gradient of the `rows` of a batch of so many samples, by their share of it; the loss is by that share as well."""
+    team, number = recipe.team, rows.stop - rows.start
+    own = team.own(rows)
+    label = batch.label if number == samples else batch.label[rows]
+    if own != slice(0, samples):
+        batch, present = batch.batch(own), {name: x[own] for name, x in present.items()}
+    mine, out = model(batch.inputs, batch.lengths, present)
+    logits = team.joined(mine, slice(own.start - rows.start, own.stop - rows.start), number)
+    loss = recipe.loss(logits, label)
+    # a hidden modality is still given back: its encoder has seen it
+    whole = loss if recipe.errors is None else loss + recipe.reconstruction * mean(team.total(recipe.errors(out, batch.present)))
+    share = number / samples
+    (whole if share == 1 else whole * share).backward()
+    return loss.detach() if share == 1 else loss.detach() * share, logits.detach()
 
 
 def mean(errors: Float[Tensor, " 2"]) -> Float[Tensor, ""]:

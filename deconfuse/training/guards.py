@@ -58,8 +58,8 @@ class Watch:
 
     def __call__(self, epoch: int, step: int, rows: Tensor, loss: Tensor, norm: Tensor | None = None) -> None:
         """Take in the loss of a step (from 0) and its gradient's norm, before the optimiser moves the weights. Raises TrainingError."""
-        self.before, self.now = self.now, Step(epoch, step, rows, loss if norm is None else torch.stack([loss, norm]))
-        if loss.device.type == "cpu":
+        self.before, self.now = self.now, Step(epoch, step, rows, loss, norm)
+        if self.now.arrived is None:
             self.look(self.now)
         elif self.before is not None:
             self.look(self.before)
@@ -74,8 +74,8 @@ class Watch:
             raise TrainingError(f"the gradient of {self.now.place} was not finite: {', '.join(bad)} no longer are; {HINT}", self.now.rows)
 
     def look(self, at: "Step") -> None:
-        loss, *norm = at.values()
-        if all(map(math.isfinite, (loss, *norm))):
+        loss, norm = at.values()
+        if math.isfinite(loss) and math.isfinite(norm):
             return
         if at is self.now and self.before is not None and not_finite(self.model):
             at, loss = self.before, 0.0
@@ -87,12 +87,13 @@ class Watch:
 class Step:
     """A step's loss, alone or with its gradient's norm, on the way to the CPU."""
 
-    def __init__(self, epoch: int, step: int, rows: Tensor, loss: Tensor) -> None:
-        self.epoch, self.step, self.rows, self.value = epoch, step, rows, loss
+    __slots__ = ("arrived", "epoch", "loss", "norm", "rows", "step")
+
+    def __init__(self, epoch: int, step: int, rows: Tensor, loss: Tensor, norm: Tensor | None) -> None:
+        self.epoch, self.step, self.rows, self.loss, self.norm = epoch, step, rows, loss, norm
         self.arrived: torch.cuda.Event | None = None
-        if loss.device.type == "cuda":
-            # only into pinned memory does a copy go on while the processor does
-            self.value = torch.empty(loss.shape, dtype=loss.dtype, pin_memory=True).copy_(loss, non_blocking=True)
+        if loss.is_cuda:
+            self.loss, self.norm = sent(loss), None if norm is None else sent(norm)
             self.arrived = torch.cuda.Event()
             self.arrived.record()
 
@@ -100,10 +101,16 @@ class Step:
     def place(self) -> str:
         return f"epoch {self.epoch}, step {self.step + 1}"
 
-    def values(self) -> list[float]:
+    def values(self) -> tuple[float, float]:
+        """The loss and the norm, 0 where there is none."""
         if self.arrived is not None:
             self.arrived.synchronize()
-        return self.value.view(-1).tolist()
+        return self.loss.item(), 0.0 if self.norm is None else self.norm.item()
+
+
+def sent(value: Tensor) -> Tensor:
+    """A number's copy on the way to the CPU: only into pinned memory does it go on while the processor does."""
+    return torch.empty(value.shape, dtype=value.dtype, pin_memory=True).copy_(value, non_blocking=True)
 
 
 def not_finite(model: nn.Module) -> list[str]:

@@ -105,14 +105,15 @@ def learn(
         if recipe.diagnosis is not None:
             recipe.diagnosis.before_step(state, steps)
         norm = None if recipe.clip is None else whole(nn.utils.clip_grad_norm_(model.parameters(), recipe.clip))
-        watch(epoch, step, parts[step], loss, norm)
+        rows = parts[step]
+        watch(epoch, step, rows, loss, norm)
         recipe.optimizer.step()
         if recipe.diagnosis is not None:
             recipe.diagnosis.after_step(state)
         if average is not None:
             average.follow((epoch - 1) * steps + step)
         # no float() in here: it would wait for a GPU at every step
-        state.sums["loss"] = state.sums["loss"] + loss * len(parts[step])
+        state.sums["loss"] = torch.add(state.sums["loss"], loss, alpha=rows.shape[0])
         state.sums["score"] = state.sums["score"] + recipe.score(logits, batch.label).sum()
         state.step = step + 1
         pause(state)
