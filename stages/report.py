@@ -2,9 +2,10 @@
 
     python -m stages.report
 
-Reads `data/models/` and `reports/models/` of the models under `models:`, `data/prepared/summary.json`, and samples from `data/raw/`; params
-`report`, `tracking`. Writes `reports/index.html`, `reports/leaderboard.csv`, `reports/metrics.json`, `reports/runs.json` (the
-models' digests); MLflow's store, which is no output of the pipeline, gets the runs it lacks.
+Reads `data/models/` and `reports/models/` of the models under `models:`, `data/prepared/summary.json`, for the baselines the splits under
+`data/embedded/`, and samples from `data/raw/`; params `report`, `tracking`. Writes `reports/index.html`, `reports/report.md` (its answers),
+`reports/tables/` (its figures), `reports/leaderboard.csv`, `reports/metrics.json`, `reports/runs.json` (the models' digests); MLflow's
+store, which is no output of the pipeline, gets the runs it lacks.
 """
 
 from pathlib import Path

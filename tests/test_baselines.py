@@ -162,9 +162,17 @@ def test_a_set_of_modalities_that_a_model_reads_has_its_own(tmp_path: Path) -> N
     assert {one.setting for one in found} == {"C = 2"}
 
 
+def test_validation_chooses_the_setting(tmp_path: Path) -> None:
+    # twelve neighbours are all of the train rows
+    options = Report(baselines=[{"name": "neighbours", "k": [1, 12]}])
+    found = {one.modalities: one.setting for one in measured(tmp_path, options=options, telling=["image"])}
+    assert found[("image",)] == "k = 1"
+
+
 def test_large_splits_are_capped_and_the_comparison_is_of_the_same_rows(tmp_path: Path) -> None:
     options = Report(baseline_rows=10)
-    found = measured(tmp_path, options=options, telling=["image"])
+    # the order of the ids as text is not that of the rows
+    found = measured(tmp_path, options=options, telling=["image"], identifier="{:b}")
     assert {(one.trained, len(one.rows), one.terms.shape[1]) for one in found} == {(10, 10, 10)}
     results = results_of(list(MODELS), tmp_path)
     verdicts = reached(results, options, tmp_path, json.loads((tmp_path / "data/prepared/schema.json").read_text()))
@@ -194,7 +202,7 @@ def test_where_nothing_beats_its_baseline_the_answer_says_so(tmp_path: Path) -> 
     models = {"image_cnn": Fake(("image",), None, 0.7, 1), "both": Fake(("audio", "image"), "concat", 0.8, 2)}
     write(build(tmp_path, models=models, telling=["image", "audio"]), Report(samples=0), tmp_path)
     first = (tmp_path / "reports/report.md").read_text().splitlines()[2]
-    assert first.startswith("No model is shown to be better than a simple baseline: the best one, both is right on ")
+    assert first.startswith("No model is shown to be better than a simple baseline: both, the best one, is right on ")
 
 
 def test_no_baselines_are_no_words_of_them(tmp_path: Path) -> None:

@@ -135,12 +135,19 @@ def test_of_shuffled_labels_the_report_says_that_all_is_chance(tmp_path: Path, s
     names = build(tmp_path, models={name: fake._replace(seeds=seeds) for name, fake in SHUFFLED.items()})
     write(names, FULL, tmp_path)
     told = everything(tmp_path)
-    assert told.count("No model is shown to be better than chance: the best one, ") == 2
-    assert "stands against the commonest class (32.5\N{NO-BREAK SPACE}%; difference " in told
+    assert len(re.findall("No model is shown to be better than chance: [a-z_\\\\]+, the best one, is right on ", told)) == 2
+    assert ", against the commonest class (32.5\N{NO-BREAK SPACE}%; difference " in told
     assert told.count("No gain by fusion is shown: the best one, ") == 2
     assert not re.search(r"\bhelps\b", told)
     for name in ("comparisons", "against_baselines"):
         assert "better" not in set(pd.read_csv(tmp_path / f"reports/tables/{name}.csv")["verdict"])
+
+
+def test_better_than_one_below_chance_is_no_gain(tmp_path: Path) -> None:
+    models = {"image_cnn": Fake(("image",), None, 0.0, 1), "both": Fake(("audio", "image"), "concat", 1 / 3, 2)}
+    first, second = said(tmp_path, Report(samples=0, baselines=[{"name": "majority"}]), models=models)
+    assert first.startswith("No model is shown to be better than chance: both, the best one, ")
+    assert second.startswith("No gain by fusion is shown: ") and "32.5 points more than image alone (95 % interval +" in second
 
 
 @pytest.mark.parametrize("seeds", [(7,), (3, 5, 11)])
@@ -177,6 +184,8 @@ def test_fusion_that_is_worse_does_not_help(tmp_path: Path) -> None:
 
 def test_the_answer_and_the_verdicts_are_of_the_same_numbers(tmp_path: Path) -> None:
     write(build(tmp_path, models=THREE), FULL, tmp_path)
+    against = pd.read_csv(tmp_path / "reports/tables/against_baselines.csv")
+    assert (against["seeds_half_width"] > 0).all() and (against["seeds_against"] == 1).all()
     row = pd.read_csv(tmp_path / "reports/tables/comparisons.csv").iloc[0]
     low, high, half = (100 * row[name] for name in ("low", "high", "seeds_half_width"))
     told = f"95 % interval +{low:.1f} to +{high:.1f} over test rows, ± {half:.1f} over seeds"

@@ -161,6 +161,26 @@ def test_numbers_and_names_in_words() -> None:
     assert [words.seeds(seeds) for seeds in each] == ["once", "with 2 seeds each (0, 1)", "with 2 seeds each", "with 1 to 3 seeds"]
     assert words.short("a  long\nname", 8) == "a long …"
     assert words.breakable("a_<b>") == "a_<wbr>&lt;b&gt;"
+    assert [words.probability(p) for p in (0.0004, 0.0321, 0.5, 1)] == ["< 0.001", "0.032", "0.50", "1.00"]
+    assert [words.listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+    assert words.plural(1, "row") == "1 row" and words.plural(1200, "row") == "1,200 rows"
+
+
+def test_text_in_markdown_stays_text() -> None:
+    joiner = "\N{WORD JOINER}"
+    for text, escaped in {
+        "<script x": "&lt;script x",
+        "a|b\n# c": r"a\|b # c",
+        "# a": r"\# a",
+        "- a": r"\- a",
+        "1. a": r"1\. a",
+        "88.7 %, +3 - 2": "88.7 %, +3 - 2",
+        "[a](b) `c` *d* _e_ ~f~ $g$ \\": r"\[a\](b) \`c\` \*d\* \_e\_ \~f\~ \$g\$ \\",
+        "http://a.example www.a.example": rf"http\://a.example www{joiner}.a.example",
+        "@a #1 a&b": f"@{joiner}a #{joiner}1 a&amp;b",
+        "\u202eb\u202c": "b",
+    }.items():
+        assert words.markdown(text) == escaped, text
 
 
 # ---------------------------------------------------------------- the gallery

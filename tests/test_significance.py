@@ -98,6 +98,12 @@ def test_one_training_of_rows_right_or_wrong_is_mcnemars() -> None:
     assert compared(MEASURES["accuracy"], terms(right[None]), terms(np.stack([other] * 2)), 500, 0).test == "paired permutation"
 
 
+def test_against_what_has_no_luck_of_training_the_models_own_luck_counts() -> None:
+    one, other = terms(np.arange(50) < np.array([[30], [34], [38]])), terms(np.arange(50)[None] < 20)
+    assert compared(MEASURES["accuracy"], one, other, 500, 0, is_fixed=True).half == pytest.approx(alone(np.array([0.6, 0.68, 0.76])))
+    assert compared(MEASURES["accuracy"], one, other, 500, 0).half is None, "one training of a network tells nothing of its luck"
+
+
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("key", MEASURES)
 def test_identical_models_show_nothing(key: str, seeds: int) -> None:

@@ -21,6 +21,8 @@ import pytest
 
 from deconfuse.errors import UserError
 from deconfuse.files import read_json, write_json
+from deconfuse.params.report import Report
+from deconfuse.reporting.page import write
 from deconfuse.tracking import sync
 from deconfuse.tracking.confusion import confusion
 from deconfuse.tracking.drawing import EVALUATION_TAG
@@ -182,6 +184,22 @@ def test_a_run_keeps_the_bytes_of_its_files(project: Path) -> None:
     assert sum(map(sum, counted)) == 40 and sum(counted[i][i] for i in range(3)) == 24
     assert all(counted[i][(i + 2) % 3] == 0 for i in range(3))
     assert files["confusion.svg"].count(b"<rect") == 10
+
+
+def test_a_report_is_a_run_with_its_answers_and_tables(project: Path) -> None:
+    write(MODELS, Report(samples=0), project)
+    sync(MODELS, EXPERIMENT)
+    files = runs(project)["report"]["files"]
+    for name in ("index.html", "report.md", "runs.json", "tables/comparisons.csv", "tables/baselines.csv"):
+        assert files[name] == Path("reports", name).read_bytes(), name
+    assert {f"tables/{path.name}" for path in Path("reports/tables").iterdir()} == {name for name in files if name.startswith("tables/")}
+    sync(MODELS, EXPERIMENT)
+    assert runs(project)["report"]["files"] == files, "and there is one run of that name"
+    (project / "reports/tables/comparisons.csv").write_text("other figures\n")
+    sync(MODELS, EXPERIMENT)
+    client = find(project).client()
+    found = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id], "attributes.run_name = 'report'")
+    assert len(found) == 2, "another report is another run"
 
 
 def test_confusion_is_of_classes_only(tmp_path: Path) -> None:

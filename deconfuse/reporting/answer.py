@@ -21,15 +21,16 @@ def about_single(results: list[Result], verdicts: Verdicts) -> str:
         (verdicts.nothing_beats_its_rival, "a simple baseline", verdicts.rival),
     ):
         if is_in_vain:
-            return f"No model is shown to be better than {what}: the best one, {told(first)}, stands against {rival(found[first.name])}."
+            return f"No model is shown to be better than {what}: {told(first, ', the best one,')}, against {rival(found[first.name])}."
     if single is None:
         return "No model of one modality alone is in the line-up, so what fusion adds cannot be said."
     return f"The best single modality on validation is {single.modalities[0]}: {told(single)}{unbeaten(single, verdicts)}."
 
 
-def told(result: Result) -> str:
-    """A model's main figure with its intervals."""
-    measured = f"{result.name} {achieved(result)} {'of' if result.measure.key == 'accuracy' else 'on'} the {result.test['n']:,} test rows"
+def told(result: Result, aside: str = "") -> str:
+    """A model's main figure with its intervals; after its name an aside."""
+    rows = f"{'of' if result.measure.key == 'accuracy' else 'on'} the {result.test['n']:,} test rows"
+    measured = f"{result.name}{aside} {achieved(result)} {rows}"
     return f"{measured} (95 % interval {interval(result)}{seeds(result, result.seeds_half)})"
 
 

@@ -17,32 +17,27 @@ ROWS = 20
 LETTERS = 40
 
 
-def forest(found: list[Comparison], names: list[str], name: str) -> Markup:
-    """Each difference with its 95 % interval over test rows (thick) and over seeds (thin); filled where it is shown.
-
-    Args:
-        names: what each is called.
-        name: of the chart.
-    """
+def forest(found: list[Comparison], name: str) -> Markup:
+    """Each difference with its 95 % interval over test rows (thick) and over seeds (thin); filled where it is shown."""
     measure, left_out = found[0].measure, len(found) - ROWS
-    found, names = found[:ROWS], names[:ROWS]
+    found = found[:ROWS]
     unit = 100 if measure.is_share else 1
     with rc_context(STYLE):
         height = 36 * len(found) + 62
         figure = Figure(figsize=(420 / 72, height / 72))
-        axes = figure.add_axes((0.02, 50 / height, 0.95, 1 - 50 / height))
+        axes = figure.add_axes((0.03, 50 / height, 0.92, 1 - 50 / height))
         ends = [0.0, *(unit * end for one in found for end in reach(one))]
         low, high = min(ends), max(ends)
         room = (high - low) / 20 or 1.0
         axes.set(xlim=(low - room, high + room), ylim=(len(found) - 0.5, -0.75), yticks=[])
-        for row, (one, called) in enumerate(zip(found, names, strict=True)):
-            interval_row(axes, row, one, called, unit)
+        for row, one in enumerate(found):
+            interval_row(axes, row, one, unit)
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axes.xaxis.set_major_formatter(lambda value, _: ticked(value))
         axes.set_xlabel(direction(measure), fontsize=12)
         axes.grid(axis="x")
         axes.spines[:].set_visible(False)
-        told = "; ".join(f"{called}: {difference(one)}, {one.verdict}" for one, called in zip(found, names, strict=True))
+        told = "; ".join(f"{one.model.name} against {one.opponent}: {difference(one)}, {one.verdict}" for one in found)
         more = f" {plural(left_out, 'more')} in the table." if left_out > 0 else ""
         return svg(figure, name, f"Differences of test {measure.name}: {told}.{more}")
 
@@ -53,7 +48,7 @@ def reach(one: Comparison) -> list[float]:
     return [one.found.low, one.found.high, one.found.value - half, one.found.value + half]
 
 
-def interval_row(axes: Axes, row: int, one: Comparison, called: str, unit: float) -> None:
+def interval_row(axes: Axes, row: int, one: Comparison, unit: float) -> None:
     """One comparison: its name and verdict above its intervals."""
     found, is_shown = one.found, one.verdict != "not shown"
     # a line through all rows would cross their names
@@ -65,9 +60,23 @@ def interval_row(axes: Axes, row: int, one: Comparison, called: str, unit: float
         axes.plot(ends, [row + 0.2] * 2, color=MUTED, linewidth=1, marker="|", markersize=6)
     axes.plot([unit * found.value], [row], marker, color=colour, markersize=8, markerfacecolor=colour if is_shown else RULE)
     start, end = axes.get_xlim()
-    axes.text(start, row - 0.32, short(called, LETTERS), va="center", fontsize=12)
+    axes.text(start, row - 0.32, label(one), va="center", fontsize=12)
     said = f"{one.measure.gain(found.value)} {one.verdict}"
     axes.text(end, row - 0.32, said, va="center", ha="right", fontsize=12, fontweight="bold" if is_shown else "normal")
+
+
+def label(one: Comparison) -> str:
+    """Both names, each shortened where they do not fit."""
+    whole = f"{one.model.name} against {one.opponent}"
+    if len(whole) <= LETTERS:
+        return short(whole, LETTERS)
+    return f"{ends(one.model.name, LETTERS // 2)} against {ends(one.opponent, LETTERS // 2 - len(' against '))}"
+
+
+def ends(name: str, most: int) -> str:
+    """A name without its middle where it is too long: what it ends with may tell it from others."""
+    line = short(name, len(name))
+    return line if len(line) <= most else f"{line[: most // 2]}…{line[-(most // 2 - 1) :]}"
 
 
 def ticked(value: float) -> str:

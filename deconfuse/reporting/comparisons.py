@@ -39,6 +39,11 @@ class Comparison:
         return self.model.measure
 
     @property
+    def opponent(self) -> str:
+        """What the model is compared with, where the model is named beside it."""
+        return self.against.title if isinstance(self.against, Rival) else self.against.name
+
+    @property
     def verdict(self) -> str:
         return verdict(self.measure, self.found, self.adjusted)
 

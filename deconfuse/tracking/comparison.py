@@ -19,14 +19,13 @@ TABLES = "tables"
 
 
 def is_complete(root: Path) -> bool:
-    return all((root / REPORTS / name).is_file() for name in FILES) and (root / REPORTS / TABLES).is_dir()
+    return all((root / REPORTS / name).is_file() for name in FILES)
 
 
 def digest(root: Path) -> str:
     """Of all that the report under `root` holds."""
-    tables = sorted(path.name for path in (root / REPORTS / TABLES).iterdir())
-    names = [*FILES, *(f"{TABLES}/{name}" for name in tables)]
-    return digest_json({name: sha256((root / REPORTS / name).read_bytes()).hexdigest() for name in names})
+    paths = [*(root / REPORTS / name for name in FILES), *(root / REPORTS / TABLES).glob("*.csv")]
+    return digest_json({str(path.relative_to(root / REPORTS)): sha256(path.read_bytes()).hexdigest() for path in paths})
 
 
 def draw(client: "MlflowClient", experiment_id: str, root: Path) -> Outcome:
@@ -58,7 +57,8 @@ def _write(client: "MlflowClient", run_id: str, root: Path, compared: dict[str, 
     client.set_tag(run_id, "mlflow.note.content", note(compared))
     for name in FILES:
         client.log_artifact(run_id, str(root / REPORTS / name))
-    client.log_artifacts(run_id, str(root / REPORTS / TABLES), TABLES)
+    for path in sorted((root / REPORTS / TABLES).glob("*.csv")):
+        client.log_artifact(run_id, str(path), TABLES)
     client.set_terminated(run_id, end_time=at)
 
 

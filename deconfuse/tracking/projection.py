@@ -139,7 +139,8 @@ def _draw_reports(client: "MlflowClient", experiment_id: str, store: Store, earl
         _draw_report(client, experiment_id, store, Path())
     for one in earlier:
         with files([one]) as folder:
-            if comparison.digest(folder) not in drawn:
+            # one made before the report had all of these files stays in the cache
+            if comparison.is_complete(folder) and comparison.digest(folder) not in drawn:
                 _draw_report(client, experiment_id, store, folder)
 
 

@@ -11,6 +11,9 @@ from deconfuse.reporting.rivals import Rival, table
 
 VERDICTS = {"better": "Better", "not shown": "Not shown to be better or worse", "worse": "Worse"}
 
+MANY = 6
+"""Models named one after another."""
+
 
 def make(context: Context) -> Section | None:
     verdicts = context.verdicts
@@ -27,8 +30,8 @@ def make(context: Context) -> Section | None:
         baselines=verdicts.rivals,
         is_default=verdicts.is_default,
         tests=words.listed(sorted({one.found.test for one in [*verdicts.declared, *rivals]})),
-        drawn=None if not verdicts.declared else forest(verdicts.declared, [named(one) for one in verdicts.declared], "comparisons"),
-        drawn_rivals=None if not rivals else forest(rivals, [named(one) for one in rivals], "against baselines"),
+        drawn=None if not verdicts.declared else forest(verdicts.declared, "comparisons"),
+        drawn_rivals=None if not rivals else forest(rivals, "against baselines"),
         is_capped=any(len(rival.rows) < context.results[0].test["n"] for rival in verdicts.rivals),
     )
     tables = {"comparisons": rows(verdicts.declared), "against_baselines": rows(rivals)}
@@ -43,19 +46,22 @@ def asked(context: Context) -> str:
 
 
 def named(one: Comparison) -> str:
-    return f"{one.model.name} against {one.against.title if isinstance(one.against, Rival) else one.against.name}"
+    return f"{one.model.name} against {one.opponent}"
 
 
 def outcome(context: Context, found: list[Comparison], which: str) -> str:
     """What the comparisons show, and on how many rows and seeds."""
-    trained = "each model trained once" if not context.repeated else f"trained {words.seeds([result.seeds for result in context.results])}"
+    trained = (
+        "each model trained once" if not context.repeated else f"models trained {words.seeds([result.seeds for result in context.results])}"
+    )
     head = f"{words.plural(len(found), 'comparison')} {which}, on {words.count(context.results[0].test['n'])} test rows, {trained}."
     groups: dict[str, list[str]] = {}
     for verdict, said in VERDICTS.items():
         for one in (one for one in found if one.verdict == verdict):
             than = "" if isinstance(one.against, Rival) else f" than {one.against.name}"
             groups.setdefault(f"{said}{than}", []).append(one.model.name)
-    return " ".join([head, *(f"{said}: {words.listed(who)}." for said, who in groups.items())])
+    few = {said: who if len(who) <= MANY else [*who[: MANY - 1], f"{len(who) - MANY + 1} more"] for said, who in groups.items()}
+    return " ".join([head, *(f"{said}: {words.listed(who)}." for said, who in few.items())])
 
 
 def rows(found: list[Comparison]) -> pd.DataFrame:
