@@ -45,6 +45,11 @@ def test_confused_pairs_are_counted_from_actual_to_predicted() -> None:
     assert len(found) == 3
 
 
+def test_where_all_is_right_there_is_no_confused_pair() -> None:
+    answers = pd.DataFrame({"actual": ["b", "a"], "predicted": ["b", "a"]})
+    assert confused(answers).to_dict("list") == {"actual": [], "predicted": [], "n": [], "of": [], "share": []}
+
+
 def test_a_planted_bad_group_is_shown_and_chance_is_not() -> None:
     draw = np.random.default_rng(0)
     table = pd.DataFrame({"speaker": draw.choice(["ann", "bob", "eve"], 600), "room": draw.choice(list("abcdefgh"), 600)})

@@ -23,6 +23,8 @@ from deconfuse.fusion import Fusion, pooled
 from deconfuse.lookup import names
 from deconfuse.model import Model
 from deconfuse.params.models import Model as Entry
+from deconfuse.reading.stored import Stored
+from deconfuse.reading.streaming import Streamed
 from deconfuse.shapley import shapley
 
 ROWS = 120
@@ -144,6 +146,17 @@ def test_rows_are_drawn_in_one_order_and_as_many_as_can_be_afforded(monkeypatch:
     assert len(drawn.first(70)) == 40
     monkeypatch.setattr("deconfuse.analyses._encoded.HELD", 0)
     assert len(drawn.first(70)) == 30 and len(drawn.first(12)) == 12
+
+
+@torch.inference_mode()
+def test_rows_that_lie_on_disk_are_read_as_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deconfuse.analyses._encoded.BATCH", 16)
+    data, model = random_data(50, 1, 0.7), random_model("concat")
+    stored = {"image": Stored(data.inputs["image"].numpy(), np.arange(50))}
+    streamed = Streamed(replace(data, inputs={name: x for name, x in data.inputs.items() if name != "image"}), stored)
+    mine, other = Drawn(model, streamed).first(40), Drawn(model, data).first(40)
+    own = dict.fromkeys(model.modalities, mine.places())
+    assert torch.equal(mine.answers(own), other.answers(own))
 
 
 # ---------------------------------------------------------------- Shapley values
@@ -319,3 +332,33 @@ def test_of_an_exclusive_or_the_projection_is_left_with_chance(others: tuple[str
 def test_a_model_of_one_modality_is_asked_nothing(label: Tensor) -> None:
     asking = asked(planted(Sum(), ("only",)), {"only": speaking(label, 1.0)}, label)
     assert Subsets()(asking) == Perceptual()(asking) == Emap()(asking) == {}
+
+
+TASKS: dict[str, tuple[Tensor, dict[str, Any]]] = {
+    "single_label": (torch.arange(ROWS) % 2, {}),
+    "binary": (torch.arange(ROWS) % 2, {}),
+    "multi_label": ((torch.arange(2 * ROWS).view(ROWS, 2) % 3 < 2).float(), {"separator": ";", "train_rows": ROWS}),
+    "regression": (torch.linspace(-3, 5, ROWS).double(), {"classes": [], "train_counts": [], "mean": 1.0, "std": 2.0}),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_can_be_asked(task: str) -> None:
+    label, facts = TASKS[task]
+    draw = torch.Generator().manual_seed(0)
+    inputs = {name: torch.randn(ROWS, 2, generator=draw) for name in ("a", "b", "c")}
+    model = planted(Product(), ("a", "b", "c"))
+    if task in ("binary", "regression"):
+        model.head, model.log_prior = nn.Linear(2, 1), torch.zeros(1)
+    asking = asked(model, inputs, label, {name: torch.rand(ROWS, generator=draw) < 0.9 for name in inputs}, task=task, **facts)
+    for analysis, expected in ((Subsets(), {"subsets", "shapley"}), (Perceptual(), {"perceptual"}), (Emap(), {"emap"})):
+        tables = analysis(asking)
+        assert set(tables) == expected
+        for row in (row for rows in tables.values() for row in rows):
+            assert all(np.isfinite(value) for value in row.values() if isinstance(value, float))
+            assert row["low"] <= row.get("figure", 0) <= row["high"] or "value" in row or "drop" in row or "gap" in row
+    whole, nothing = (next(row["figure"] for row in Subsets()(asking)["subsets"] if row["shown"] == shown) for shown in (3, 0))
+    gained = nothing - whole if task == "regression" else whole - nothing
+    assert sum(row["value"] for row in Subsets()(asking)["shapley"]) == pytest.approx(gained)
+    moved = {row["permuted"] for row in Perceptual()(asking)["perceptual"]}
+    assert moved == ({"all rows", "each class"} if task in ("single_label", "binary") else {"all rows"})

@@ -63,7 +63,7 @@ class Perceptual(Analysis):
         places = shuffled(groups, self.permutations, draw)
         taken = {other: encoded.places().repeat(len(places)) for other in subject.modalities}
         taken[name] = torch.from_numpy(places.ravel()).to(taken[name].device)
-        found = terms(subject, np.tile(target, len(places)), encoded.answers(taken))
+        found = terms(subject, np.concatenate([target] * len(places)), encoded.answers(taken))
         return found.reshape(*places.shape, -1)
 
 
