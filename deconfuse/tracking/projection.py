@@ -15,6 +15,7 @@ from deconfuse.tracking.points import milliseconds
 from deconfuse.tracking.record import Record, locked, read
 from deconfuse.tracking.store import ARTIFACTS_TAG, Store, find
 from deconfuse.tracking.twins import settled
+from deconfuse.tracking.views import save
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -70,6 +71,8 @@ def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced
         _draw_earlier(client, experiment_id, store, [one for one in earlier if one.digest not in own], drawn, synced)
         _draw_reports(client, experiment_id, store, reports(entries), drawn)
         synced.champion = _crown(client, store, experiment_id, experiment, records)
+        with store.alone():
+            save(client, experiment_id, records)
     # MLflow lets through errors of SQLAlchemy, alembic, requests and the disk; none may cost a finished training
     except Exception as error:  # noqa: BLE001
         synced.problem = f"tracking: {one_line(error)}; the outputs are whole; run `make sync` later"

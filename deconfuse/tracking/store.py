@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from deconfuse.errors import UserError
 from deconfuse.files import whole
 from deconfuse.tracking.place import repository
+from deconfuse.tracking.views import KEY, TAG
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -29,6 +30,8 @@ PATH_COLUMNS = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+VIEW = """SELECT e.experiment_id, t.value FROM experiments e
+    LEFT JOIN experiment_tags t ON t.experiment_id = e.experiment_id AND t.key = ? WHERE e.name = ?"""
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -89,8 +92,11 @@ class Store:
         if self.database is None:
             return ""
         with closing(sqlite3.connect(self.database, timeout=5)) as connection:
-            found = connection.execute("SELECT experiment_id FROM experiments WHERE name = ?", (experiment,)).fetchone()
-        return f"/#/experiments/{found[0]}/runs?workflowType=machine_learning&compareRunsMode=CHART" if found else ""
+            found = connection.execute(VIEW, (TAG, experiment)).fetchone()
+        if not found:
+            return ""
+        way = f"viewStateShareKey={KEY}" if found[1] else "compareRunsMode=CHART"
+        return f"/#/experiments/{found[0]}/runs?workflowType=machine_learning&{way}"
 
     def client(self) -> "MlflowClient":
         """MLflow's client for the store, quiet and with little patience."""
