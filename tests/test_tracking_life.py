@@ -12,11 +12,15 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 from clone import Clone
+from stores import contents
+
+from deconfuse.tracking.store import find
 
 TABLE = Path("data/sources/words/table.csv")
 WORDS = ("round", "corner", "pointed")
@@ -152,10 +156,29 @@ def test_the_server_dies_in_mid_training(clone: Clone, tmp_path: Path) -> None:
 
 
 def test_the_store_is_deleted(clone: Clone) -> None:
+    clone.run("python", "-m", "deconfuse.tracking")
+    check(clone, 7)
+    before = held(clone, "before")
     (clone.root / "mlflow.db").unlink()
     shutil.rmtree(clone.root / "mlruns")
     clone.run("python", "-m", "deconfuse.tracking")
     check(clone, 7)
+    after = held(clone, "after")
+    assert after["runs"].keys() == before["runs"].keys()
+    for name, run in before["runs"].items():
+        assert after["runs"][name] == run
+        assert run["tags"]["deconfuse.kind"] != "model" or {"model/MLmodel", "val.csv", "dvc.lock"} < run["files"].keys()
+
+
+def held(clone: Clone, name: str) -> dict[str, Any]:
+    """All that the store holds, as a copy of that name tells: MLflow keeps the file open."""
+    aside = clone.root.with_name(name)
+    shutil.copytree(clone.root / "mlruns", aside / "mlruns")
+    shutil.copy2(clone.root / "mlflow.db", aside)
+    store = find(aside)
+    with store.alone():
+        store.prepare()
+    return contents(store.client())
 
 
 def test_the_folder_is_moved(clone: Clone, tmp_path: Path) -> None:
