@@ -29,14 +29,14 @@ class Synced:
     updated: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    """Earlier trainings whose files are those of another version of this project."""
+    """Earlier trainings whose files are damaged, or those of another version of this project."""
     problem: str | None = None
     champion: str | None = None
     """Which model the registry holds as the best, and why; None where none is evaluated."""
 
     def __str__(self) -> str:
         updated = f", {len(self.updated)} evaluated anew" if self.updated else ""
-        unreadable = f", {len(self.unreadable)} of another version left out" if self.unreadable else ""
+        unreadable = f", {len(self.unreadable)} that cannot be read left out" if self.unreadable else ""
         champion = f"; {self.champion}" if self.champion else ""
         return f"{len(self.written)} runs written{updated}, {len(self.known)} already there{unreadable}; store {self.store}{champion}"
 
@@ -114,15 +114,13 @@ def _draw_earlier(
         if one.digest in drawn and needed <= drawn[one.digest]:
             synced.known.append(one.model)
             continue
-        with files(one.entries) as folder:
+        with files(one.entries) as folder, store.alone():
             try:
                 record = locked(read(one.model, folder), one.lock())
-            except UserError:
-                synced.unreadable.append(one.model)
-                continue
-            with store.alone():
                 outcome = settled(client, experiment_id, record.digest, partial(drawing.draw, client, experiment_id, record))
-        getattr(synced, outcome).append(record.tags["model"])
+            except UserError:
+                outcome = "unreadable"
+        getattr(synced, outcome).append(one.model)
 
 
 def _draw_reports(client: "MlflowClient", experiment_id: str, store: Store, earlier: list[Entry], drawn: dict[str, set[str]]) -> None:
@@ -131,7 +129,8 @@ def _draw_reports(client: "MlflowClient", experiment_id: str, store: Store, earl
         _draw_report(client, experiment_id, store, Path())
     for one in earlier:
         with files([one]) as folder:
-            if comparison.digest(folder) not in drawn:
+            # one of an earlier version may lack what a report has now
+            if comparison.is_complete(folder) and comparison.digest(folder) not in drawn:
                 _draw_report(client, experiment_id, store, folder)
 
 
