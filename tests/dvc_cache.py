@@ -45,10 +45,17 @@ FACTS = "data/prepared/schema.json"
 def remember_models(root: Path, models: list[str], at: float) -> None:
     """The trainings and evaluations of these models."""
     for place, model in enumerate(models):
-        trained = [f"data/models/{model}/{name}" for name in ("seeds", "model.json", "run.json", "history.csv")]
-        evaluated = [f"reports/models/{model}/{name.name}" for name in sorted((root / "reports/models" / model).iterdir())]
+        trained, evaluated = (
+            [f"{folder}/{model}/{path.name}" for path in (root / folder / model).iterdir()] for folder in ("data/models", "reports/models")
+        )
         remember(root, f"python -m stages.train {model}", [FACTS], trained, at + 2 * place)
-        remember(root, f"python -m stages.evaluate {model}", [FACTS, *trained[:2]], evaluated, at + 2 * place + 1)
+        remember(
+            root,
+            f"python -m stages.evaluate {model}",
+            [FACTS, f"data/models/{model}/seeds", f"data/models/{model}/model.json"],
+            evaluated,
+            at + 2 * place + 1,
+        )
 
 
 def remember_report(root: Path, at: float) -> None:

@@ -45,6 +45,10 @@ def test_confused_pairs_are_counted_from_actual_to_predicted() -> None:
     assert len(found) == 3
 
 
+def test_a_model_without_errors_confuses_nothing() -> None:
+    assert len(confused(answers(np.array([0, 1, 2]), np.array([0, 1, 2])))) == 0
+
+
 def test_a_planted_bad_group_is_shown_and_chance_is_not() -> None:
     draw = np.random.default_rng(0)
     table = pd.DataFrame({"speaker": draw.choice(["ann", "bob", "eve"], 600), "room": draw.choice(list("abcdefgh"), 600)})

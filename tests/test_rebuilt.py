@@ -62,6 +62,7 @@ def write_report(folder: Path, models: Mapping[str, Fake]) -> None:
     write_json(folder / "metrics.json", {name: {"test_accuracy": fake.right} for name, fake in models.items()})
     (folder / "index.html").write_text(f"<title>{', '.join(models)}</title>")
     (folder / "leaderboard.csv").write_text("\n".join(["model", *models, ""]))
+    (folder / "report.md").write_text("\n".join(models))
     (folder / "tables").mkdir()
     (folder / "tables/compared.csv").write_text("\n".join(models))
 
