@@ -55,17 +55,23 @@ class Clone:
 
     def run(self, *words: str, code: int | None = 0, **variables: str) -> Done:
         """Run a command of the environment, with more `variables` in it; `code` is the exit status it must have (None: any)."""
+        return self.wait(self.begin(*words, **variables), code)
+
+    def begin(self, *words: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start a command of the environment, in a process group of its own."""
         bin_folder = Path(sys.executable).parent
         # nothing of an outer run of DVC or MLflow may reach it; one thread, for these machines are shared
         outer = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
-        own = {"PATH": f"{bin_folder}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.root)}
-        ended = subprocess.run(
-            words, cwd=self.root, env=outer | own | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=900
-        )
+        environment = outer | {"PATH": f"{bin_folder}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.root)}
+        out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(words, cwd=self.root, env=environment | variables, start_new_session=True, **out)
+
+    def wait(self, process: "subprocess.Popen[bytes]", code: int | None = 0) -> Done:
+        """Wait for a command's end."""
         # decoded here: `text=True` would turn a progress bar's lone carriage returns into new lines
-        out = ended.stdout.decode()
-        assert code is None or ended.returncode == code, f"{' '.join(words)} ended with {ended.returncode}:\n{out}"
-        return Done(ended.returncode, out)
+        out = process.communicate(timeout=900)[0].decode()
+        assert code is None or process.returncode == code, f"{process.args} ended with {process.returncode}:\n{out}"
+        return Done(process.returncode, out)
 
     def edit(self, changes: dict[str, Any]) -> None:
         """Set dotted keys of params.yaml; ... takes one out."""

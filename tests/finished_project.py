@@ -11,6 +11,7 @@ from typing import NamedTuple
 import finished_tables
 import numpy as np
 
+from deconfuse.files import digest_data
 from deconfuse.metrics import over_seeds
 from deconfuse.metrics.single_label import SingleLabel
 
@@ -290,6 +291,22 @@ def run(name: str, fake: Fake, model: dict) -> dict:
         "git": {"commit": sha256(b"commit").hexdigest()[:40], "dirty": False},
         "dvc": {"stage": f"train@{name}", "experiment": None, "baseline": None},
     }
+
+
+def make_servable(root: Path, models: Mapping[str, Fake] = MODELS) -> None:
+    """Let the models be of the prepared data and of the code at hand, so that MLflow gets them as models; they have no real weights."""
+    schema, source = json.loads((root / "data/prepared/schema.json").read_text()), "deconfuse/lookup.py"
+    for name in models:
+        for file, changes in {
+            "model.json": {"params": {"encoders": {modality: {"name": "cnn"} for modality in models[name].modalities}}},
+            "run.json": {"sources": {source: sha256((Path(__file__).parents[1] / source).read_bytes()).hexdigest()}},
+        }.items():
+            path = root / "data/models" / name / file
+            about = json.loads(path.read_text()) | changes
+            if file == "run.json":
+                about["digests"]["data"] = digest_data(schema, {})
+                about["params"]["train"] |= {"device": "cpu", "threads": 1, "precision": "fp32"}
+            write_json(path, about)
 
 
 def write_evaluation(folder: Path, name: str, fake: Fake, rows: list[tuple[str, str, int]], classes: Sequence[str]) -> None:

@@ -54,8 +54,8 @@ def of_table(root: Path, labels: list[str], task: Any = "auto") -> None:
 
 def make(root: Path, preprocess_params: Any, embed_params: Any, models: Any) -> None:
     (root / "data/raw/rejected.csv").write_text('"line","id","column","reason"\n')
-    params = {"preprocess": {**preprocess_params, "workers": 1}, "embed": embed_params, "models": models}
-    (root / "params.yaml").write_text(json.dumps(params | {"train": {"epochs": 2, "learning_rate": 0.02}, "evaluate": {}, "tracking": {}}))
+    params = {"preprocess": {**preprocess_params, "workers": 1}, "embed": embed_params, "models": models, "evaluate": {"analyses": []}}
+    (root / "params.yaml").write_text(json.dumps(params | {"train": {"epochs": 2, "learning_rate": 0.02}, "tracking": {}}))
     with chdir(root):
         preprocess.main()
         for modality in embed_params:

@@ -85,6 +85,11 @@ def test_tracking() -> None:
     assert [row[0] for row in found[1:]] == ["drawn live", "not drawn"]
 
 
+def test_syncing() -> None:
+    found = rows("benchmarks.syncing", *SMALLEST, "0.02")
+    assert found[0][0] == "runs" and found[1][0] == "2"
+
+
 @pytest.mark.skipif(is_available(), reason="there is a GPU")
 def test_without_a_gpu_its_benchmark_says_so() -> None:
     done = run("benchmarks.gpu")

@@ -9,7 +9,7 @@ from typing import Any
 import finished_project
 import pytest
 
-from deconfuse.files import digest_data, read_json, write_json
+from deconfuse.files import read_json, write_json
 from deconfuse.tracking import sync
 from deconfuse.tracking.store import find
 
@@ -24,15 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(finished_project, "write_raw", write_source)
     planted = {name: finished_project.Fake(("image",), None, right, 1) for name, right in (("low", 0.60), ("near", 0.62), ("high", 0.90))}
     finished_project.build(tmp_path, models=planted, kinds={"image": "image"})
-    schema = read_json(tmp_path / "data/prepared/schema.json")
-    for name in planted:
-        folder = tmp_path / "data/models" / name
-        about, run = read_json(folder / "model.json"), read_json(folder / "run.json")
-        about |= {"specs": {}, "params": {"encoders": {"image": {"name": "cnn"}}}}
-        run["digests"]["data"] = digest_data(schema, {})
-        run["params"]["train"] |= {"device": "cpu", "threads": 1, "precision": "fp32"}
-        write_json(folder / "model.json", about)
-        write_json(folder / "run.json", run)
+    finished_project.make_servable(tmp_path, planted)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))

@@ -6,11 +6,12 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,12 +61,12 @@ def environment(root: Path) -> dict[str, str]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished project whose best model is in the registry."""
     root = tmp_path_factory.mktemp("registered")
-    served_project.build(root, models={"all": served_project.MODELS["all"]})
+    served_project.build(root)
     done = subprocess.run(
         [sys.executable, "-m", "deconfuse.tracking"], cwd=root, env=environment(root), capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    assert "all is champion: the first of this data, the best of 1 trainings by accuracy" in done.stdout
+    assert "all is champion: the first of this data, the best of 2 trainings by accuracy" in done.stdout
     return root
 
 
@@ -112,6 +113,40 @@ def test_raw_files_over_http_get_the_probabilities_of_evaluate(project: Path, se
     rows, expected = served_project.requests(project, "all")
     for answer, wanted in zip(server.predict(rows), expected, strict=True):
         assert answer["label"] == wanted["predicted"]
+        for name, share in answer["probabilities"].items():
+            assert share == pytest.approx(float(wanted[f"p:{name}"]), abs=1e-5)
+
+
+LOAD = """
+import json, sys
+import mlflow
+import pandas as pd
+
+rows = pd.DataFrame(json.load(sys.stdin))
+model = mlflow.pyfunc.load_model(f"runs:/{sys.argv[1]}/model")
+example = model.predict(model.input_example)
+print(json.dumps({
+    "answers": model.predict(rows),
+    "example": example,
+    "inputs": model.metadata.get_input_schema().input_names(),
+    "code": sys.modules["deconfuse.serving.served"].__file__,
+}))
+"""
+
+
+def test_every_models_run_has_a_model_that_answers_as_evaluate(project: Path) -> None:
+    with closing(sqlite3.connect(project / "mlflow.db")) as store:
+        runs = dict(store.execute("SELECT name, run_uuid FROM runs").fetchall())
+    rows, expected = served_project.requests(project, "image_cnn")
+    words = [sys.executable, "-c", LOAD, runs["image_cnn"]]
+    done = subprocess.run(words, cwd="/", env=environment(project), input=json.dumps(rows), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["inputs"] == ["image"]
+    assert told["example"][0]["label"] in told["example"][0]["probabilities"]
+    # not that of the working folder
+    assert "/model/code.zip/deconfuse/" in told["code"]
+    for answer, wanted in zip(told["answers"], expected, strict=True):
         for name, share in answer["probabilities"].items():
             assert share == pytest.approx(float(wanted[f"p:{name}"]), abs=1e-5)
 

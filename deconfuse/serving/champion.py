@@ -1,4 +1,5 @@
-"""The best model of the data in the registry: alias `champion` of the registered model that bears the experiment's name.
+"""The best model of the data in the registry: alias `champion` of the registered model that bears the experiment's name; it is the
+model of its run.
 
 Best is by the validation split. Whoever holds the title keeps it until another is shown to be better on the same validation rows. Each data
 set has a champion of its own, with an alias `data-...`: a difference between figures of different rows says nothing. `champion` is
@@ -17,7 +18,7 @@ from deconfuse.files import digest_json, read_json
 from deconfuse.reporting.measures import Measure, of
 from deconfuse.reporting.results import read_predictions
 from deconfuse.serving.bundle import MODELS, is_current
-from deconfuse.serving.packaging import package
+from deconfuse.serving.packaging import FOLDER
 from deconfuse.tracking.faults import FORBIDDEN
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ EVALUATIONS, SCHEMA, SOURCE = Path("reports/models"), Path("data/prepared/schema
 ALIAS = "champion"
 DIGEST_TAG, REASON_TAG, CHALLENGE_TAG = "deconfuse.digest", "deconfuse.reason", "deconfuse.challenge"
 SEED_TAG = "seed"
-FOLDER = "model"
 RESAMPLES, SEED = 10_000, 0
 
 
 @dataclass(frozen=True)
 class Contest:
-    """What the evaluated models of the line-up are compared by."""
+    """What the evaluated models of a line-up are compared by."""
 
+    root: Path
+    """Of the project."""
     name: str
     """Of the registered model."""
     schema: dict[str, Any]
@@ -46,6 +48,8 @@ class Contest:
     """Model -> the figures on the validation split of its best seed, which is the one that is served."""
     seeds: dict[str, int]
     """Model -> that seed."""
+    weights: dict[str, str]
+    """Model -> SHA-256 of its weights."""
     trainings: int
     """All seeds of all models."""
     measure: Measure
@@ -63,17 +67,18 @@ class Contest:
         return f"{self.measure.name} {self.measure.show(figures[self.measure.key])} on {figures['n']:,} validation rows"
 
 
-def crown(client: "MlflowClient", experiment: str, runs: dict[str, str]) -> str | None:
+def crown(client: "MlflowClient", experiment: str, runs: dict[str, str], root: Path = Path()) -> str | None:
     """Register the best of the models where it is the champion; the same again changes nothing.
 
     Args:
         client: of the store.
         experiment: whose name the registered model takes.
-        runs: model -> the id of its run, of those that are trained.
+        runs: model -> the id of its run, of those that can be served.
+        root: of the project that has their files.
 
     Returns what was decided, in words; None where no model is evaluated on the data at hand.
     """
-    contest = opened(experiment, list(runs))
+    contest = opened(experiment, list(runs), root)
     if contest is None:
         return None
     best = contest.best
@@ -89,20 +94,23 @@ def crown(client: "MlflowClient", experiment: str, runs: dict[str, str]) -> str 
             tag(client, present, CHALLENGE_TAG, reason)
             return entitle(client, contest, present, reason)
     told = {DIGEST_TAG: digest, REASON_TAG: reason, "deconfuse.data": contest.data, "model": best, SEED_TAG: str(contest.seeds[best])}
-    version = register(client, contest, best, runs[best], told)
+    version = register(client, contest, runs[best], told | {"sha256": contest.weights[best]})
     return entitle(client, contest, version, reason)
 
 
-def opened(experiment: str, models: list[str]) -> Contest | None:
-    ready = [model for model in models if (EVALUATIONS / model / "metrics.json").is_file() and is_current(model)]
+def opened(experiment: str, models: list[str], root: Path) -> Contest | None:
+    ready = [model for model in models if (root / EVALUATIONS / model / "metrics.json").is_file() and is_current(model, root)]
     if not ready:
         return None
-    schema, seeds = read_json(SCHEMA), {model: read_json(MODELS / model / "model.json")["best_seed"] for model in ready}
-    evaluated = {model: read_json(EVALUATIONS / model / "metrics.json")["seeds"] for model in ready}
+    schema, about = read_json(root / SCHEMA), {model: read_json(root / MODELS / model / "model.json") for model in ready}
+    seeds = {model: facts["best_seed"] for model, facts in about.items()}
+    weights = {model: facts["seeds"][str(seeds[model])]["sha256"] for model, facts in about.items()}
+    evaluated = {model: read_json(root / EVALUATIONS / model / "metrics.json")["seeds"] for model in ready}
     figures = {model: each[str(seeds[model])]["val"] for model, each in evaluated.items()}
     trainings = sum(map(len, evaluated.values()))
-    data = digest_json({"rows": schema["digest"], "source": read_json(SOURCE)["digest"]})
-    return Contest(legal(experiment), schema, data, figures, seeds, trainings, of(next(iter(figures.values())), str(EVALUATIONS)))
+    data = digest_json({"rows": schema["digest"], "source": read_json(root / SOURCE)["digest"]})
+    measure = of(next(iter(figures.values())), str(EVALUATIONS))
+    return Contest(root, legal(experiment), schema, data, figures, seeds, weights, trainings, measure)
 
 
 def legal(name: str) -> str:
@@ -132,7 +140,7 @@ def compared(client: "MlflowClient", contest: Contest, best: str, present: "Mode
     chosen from (Bonferroni): the best of many is a little better by luck.
     """
     who = f"{present.tags.get('model', 'the champion')} (version {present.version})"
-    ours, theirs = predictions(EVALUATIONS / best / "val.csv", contest.seeds[best]), before(client, present)
+    ours, theirs = predictions(contest.root / EVALUATIONS / best / "val.csv", contest.seeds[best]), before(client, present)
     if theirs is None or not ours["actual"].equals(theirs["actual"]):
         return True, f"{best} is champion: {who} has left no predictions of these validation rows to be compared with"
     measure = contest.measure
@@ -166,20 +174,17 @@ def predictions(path: Path, seed: int | str) -> "pd.DataFrame":
     return table[table["seed"] == str(seed)]
 
 
-def register(client: "MlflowClient", contest: Contest, model: str, run: str, tags: dict[str, str]) -> "ModelVersion":
-    """The version of a training, its files in the model's run; made where there is none."""
+def register(client: "MlflowClient", contest: Contest, run: str, tags: dict[str, str]) -> "ModelVersion":
+    """The version of a training, which is the model of its run; made where there is none."""
     from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 
     digest = f"name = '{contest.name}' and tags.`{DIGEST_TAG}` = '{tags[DIGEST_TAG]}'"
     if known := client.search_model_versions(digest):
         return known[0]
-    with TemporaryDirectory() as temporary:
-        about = package(model, Path(temporary) / FOLDER)
-        client.log_artifacts(run, str(Path(temporary) / FOLDER), FOLDER)
     if not client.search_registered_models(f"name = '{contest.name}'"):
         client.create_registered_model(contest.name)
     place = RunsArtifactRepository.get_underlying_uri(f"runs:/{run}/{FOLDER}", client.tracking_uri)
-    client.create_model_version(contest.name, place, run, tags | {"sha256": about["weights"]})
+    client.create_model_version(contest.name, place, run, tags)
     # someone else on the same server may have done so at the same moment: the first stays
     return min(client.search_model_versions(digest), key=lambda version: int(version.version))
 

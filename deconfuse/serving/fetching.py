@@ -10,8 +10,8 @@ from deconfuse.files import read_json, whole
 from deconfuse.params import check, load
 from deconfuse.params.tracking import Tracking
 from deconfuse.serving.bundle import ABOUT, BUNDLE
-from deconfuse.serving.champion import ALIAS, FOLDER, holder, legal
-from deconfuse.serving.packaging import package
+from deconfuse.serving.champion import ALIAS, holder, legal
+from deconfuse.serving.packaging import CODE, FOLDER, package
 from deconfuse.tracking.faults import one_line
 from deconfuse.tracking.store import find
 
@@ -37,7 +37,6 @@ def fetch(model: str | None) -> Path:
 def from_registry(folder: Path) -> None:
     tracking = check(load().get("tracking") or {}, Tracking, "tracking")
     store, name = find(), legal(tracking.experiment)
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     try:
         with store.alone():
             store.prepare()
@@ -53,7 +52,7 @@ def from_registry(folder: Path) -> None:
 
 def run(module: str, *arguments: str) -> NoReturn:
     """Become a process that works with the code in the packaged model, the one that it was trained by."""
-    code = str((PLACE / "code").absolute())
+    code = str((PLACE / CODE).absolute())
     paths = [code, *filter(None, [os.environ.get("PYTHONPATH")])]
     # -P: else the current folder's own code would come first
     os.execve(  # noqa: S606

@@ -1,12 +1,15 @@
 """A trained model as a model of MLflow: source and safetensors, no pickle."""
 
+import io
 import logging
 import os
 import warnings
+import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models import ModelSignature
 
-PACKAGE = Path(__file__).parents[1]
+CODE = "code.zip"
+FOLDER = "model"
+"""Where a run keeps the model."""
 NEEDED = (
     *("mlflow", "torch", "numpy", "pandas", "safetensors", "pydantic", "einops", "jaxtyping", "ruamel.yaml", "tqdm"),
     *("pillow", "soundfile", "soxr", "av"),
@@ -37,20 +42,22 @@ EXAMPLES = {
 """Kind -> what a cell may hold."""
 
 
-def package(name: str, folder: Path) -> dict[str, Any]:
-    """Write a trained model of the current folder as a model of MLflow.
+def package(name: str, folder: Path, root: Path = Path()) -> dict[str, Any]:
+    """Write a trained model as a model of MLflow; of its weights, which can be large, only a link to where they are.
 
     Args:
         name: of the model, under `models:`.
         folder: new.
+        root: of the project.
 
-    Returns what the bundle's `about.json` holds. Raises UserError where the model cannot be served.
+    Returns what MLflow's pages are to know of it. Raises UserError where the model cannot be served.
     """
     from mlflow.models import Model
+    from mlflow.pyfunc import CODE as CODE_KEY
     from mlflow.pyfunc import FLAVOR_NAME, save_model
 
     with TemporaryDirectory() as temporary, silent():
-        about = bundle.write(name, Path(temporary) / "bundle")
+        about = bundle.write(name, Path(temporary) / "bundle", root)
         # equal trainings are equal models
         made = Model(model_uuid=about["run"][:32], utc_time_created=datetime.fromtimestamp(about["ended"], UTC))
         save_model(
@@ -58,18 +65,35 @@ def package(name: str, folder: Path) -> dict[str, Any]:
             mlflow_model=made,
             python_model=str(Path(__file__).with_name("pyfunc.py")),
             artifacts={"bundle": str(Path(temporary) / "bundle")},
-            code_paths=[str(PACKAGE)],
             signature=signature(about),
             input_example=example(about),
             metadata={"modalities": {name: about["schema"]["modalities"][name]["kind"] for name in about["model"]["modalities"]}},
             pip_requirements=needed(about),
         )
+        (folder / bundle.BUNDLE / bundle.WEIGHTS).symlink_to((root / bundle.best_weights(name, root)).resolve())
+        (folder / CODE).write_bytes(code())
         # MLflow notes where it found them on this machine
         flavor = made.flavors[FLAVOR_NAME]
         flavor["model_code_path"] = Path(flavor["model_code_path"]).name
         flavor["artifacts"]["bundle"]["uri"] = flavor["artifacts"]["bundle"]["path"]
+        # what MLflow puts before Python's own path
+        flavor[CODE_KEY] = CODE
+        made.model_size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != "MLmodel")
         made.save(str(folder / "MLmodel"))
-    return about
+    return made.get_tags_dict()
+
+
+@cache
+def code() -> bytes:
+    """The project's package in one file, which Python imports from as it is; a folder would be two hundred files a model. Equal sources
+    are equal bytes."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for path in sorted(bundle.PACKAGE.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                name = path.relative_to(bundle.PACKAGE.parent).as_posix()
+                archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return made.getvalue()
 
 
 def signature(about: dict[str, Any]) -> "ModelSignature":
@@ -106,10 +130,16 @@ def needed(about: dict[str, Any]) -> list[str]:
     return [f"{name}=={version(name)}" for name in (*NEEDED, *sorted(libraries))]
 
 
+@cache
+def version(name: str) -> str:
+    return metadata.version(name)
+
+
 @contextmanager
 def silent() -> Generator[None]:
     """Without MLflow's advice on how models are made."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # it would take along what it finds in the current folder
+    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
     log = logging.getLogger("mlflow")
     before = log.level
     log.setLevel(logging.ERROR)

@@ -13,10 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from deconfuse.serving import bundle
 from deconfuse.tracking.place import copies
 
 LINE = re.compile(r"- path: (\S+)\n  hash: md5\n  md5: ([0-9a-f]+(?:\.dir)?)\n")
 REPORT = "reports/runs.json"
+RAW, SOURCE = "data/raw", "data/raw/source.json"
 MADE = re.compile(r"^(data/models|reports/models)/([^/]+)/")
 
 
@@ -34,6 +36,12 @@ class Entry:
         """When, in unix seconds."""
         return self.path.stat().st_mtime
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What describes the data that it read, as far as the cache has it."""
+        found = {path: digest for path, digest in self.read.items() if path == bundle.SCHEMA.as_posix()}
+        return {path: digest for path, digest in found.items() if stored(self.cache, digest).is_file()}
+
     def object(self, name: str) -> Path:
         """Where the cache keeps an output; for a folder's it is the list of its files."""
         return stored(self.cache, self.wrote[name])
@@ -48,6 +56,7 @@ class Past:
     started: float
     trained: Entry
     evaluated: Entry | None
+    can_be_served: bool
 
     @property
     def entries(self) -> list[Entry]:
@@ -63,16 +72,25 @@ class Past:
 
 
 @contextmanager
-def files(entries: list[Entry]) -> Generator[Path]:
-    """A temporary folder in which what these wrote lies as it lay in the project, as links into the cache."""
+def files(entries: list[Entry], more: dict[str, Path] | None = None) -> Generator[Path]:
+    """A temporary folder in which what these wrote, the facts of their data, and more files by their places, lie as they lay in the
+    project, as links into the cache."""
     with TemporaryDirectory(prefix="deconfuse-") as name:
         root = Path(name)
-        for entry in entries:
-            for path, digest in entry.wrote.items():
-                for place, content in leaves(entry.cache, path, digest):
-                    (root / place).parent.mkdir(parents=True, exist_ok=True)
-                    (root / place).symlink_to(content)
+        known = [(entry, *item) for entry in entries for item in (entry.facts | entry.wrote).items()]
+        links = dict(leaf for entry, path, digest in known for leaf in leaves(entry.cache, path, digest)) | (more or {})
+        for place, content in links.items():
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+            (root / place).symlink_to(content)
         yield root
+
+
+def source(report: Entry) -> dict[str, Path]:
+    """Where the cache has the source.json of the data that a report showed; empty where it is gone."""
+    digest = report.read.get(RAW)
+    if digest is None or not stored(report.cache, digest).is_file():
+        return {}
+    return {path: content for path, content in leaves(report.cache, RAW, digest) if path == SOURCE and content.is_file()}
 
 
 def remembered(root: Path) -> list[Entry]:
@@ -103,7 +121,8 @@ def training(entry: Entry, evaluations: list[Entry]) -> Past | None:
         return None
     run = json.loads(entry.object(f"data/models/{model}/run.json").read_bytes())
     fitting = [one for one in evaluations if model_of(one, "reports/models") == model and fits(one, entry) and is_there(one)]
-    return Past(model, run["digest"], run["started"], entry, fitting[-1] if fitting else None)
+    can_be_served = bundle.is_of_this_code(run) and bool(entry.facts)
+    return Past(model, run["digest"], run["started"], entry, fitting[-1] if fitting else None, can_be_served)
 
 
 def fits(evaluation: Entry, trained: Entry) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deconfuse.files import digest_json, read_json
-from deconfuse.tracking.drawing import Outcome, find
+from deconfuse.tracking.drawing import Outcome, find, put
 from deconfuse.tracking.record import DIGEST_TAG, KIND_TAG
 from deconfuse.tracking.shown import leaves, legal
 
@@ -24,8 +24,14 @@ def is_complete(root: Path) -> bool:
 
 def digest(root: Path) -> str:
     """Of all that the report under `root` holds."""
-    paths = [*(root / REPORTS / name for name in FILES), *(root / REPORTS / TABLES).glob("*.csv")]
-    return digest_json({str(path.relative_to(root / REPORTS)): sha256(path.read_bytes()).hexdigest() for path in paths})
+    return digest_json({name: sha256(path.read_bytes()).hexdigest() for name, path in files(root).items()})
+
+
+def files(root: Path) -> dict[str, Path]:
+    """What the report under `root` holds, by names in its run."""
+    folder = root / REPORTS
+    paths = [*(folder / name for name in FILES), *(path for path in sorted((folder / TABLES).rglob("*")) if path.is_file())]
+    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 def draw(client: "MlflowClient", experiment_id: str, root: Path) -> Outcome:
@@ -55,10 +61,7 @@ def _write(client: "MlflowClient", run_id: str, root: Path, compared: dict[str, 
     ]
     client.log_batch(run_id, metrics=metrics)
     client.set_tag(run_id, "mlflow.note.content", note(compared))
-    for name in FILES:
-        client.log_artifact(run_id, str(root / REPORTS / name))
-    for path in sorted((root / REPORTS / TABLES).glob("*.csv")):
-        client.log_artifact(run_id, str(path), TABLES)
+    put(client, run_id, files(root))
     client.set_terminated(run_id, end_time=at)
 
 

@@ -1,14 +1,17 @@
 """Draw one model's run: every call leaves the same when it is made twice, and a run counts as drawn when it is finished."""
 
+import json
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
+from deconfuse.serving.packaging import FOLDER, package
 from deconfuse.tracking.points import Points
-from deconfuse.tracking.record import DIGEST_TAG, Artifacts, Record
+from deconfuse.tracking.record import DIGEST_TAG, Record
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -18,7 +21,10 @@ EVALUATION_TAG = "deconfuse.evaluation"
 Outcome = Literal["written", "updated", "known"]
 PARENT_TAG = "mlflow.parentRunId"
 """By which MLflow's pages show a run below another one."""
+MODEL_TAG = "mlflow.log-model.history"
+"""By which they show a folder of a run's artifacts as a model: its schema, how to load it. Written last, so that it is whole."""
 BIG = ".safetensors"
+CAN_LACK = {EVALUATION_TAG, MODEL_TAG}
 PAGE = 1000
 """Runs that a store gives at a time."""
 
@@ -31,11 +37,13 @@ def draw(client: "MlflowClient", experiment_id: str, record: Record) -> Outcome:
         _write(client, experiment_id, record, begun(client, runs, record.started, points(record)))
         return "written"
     known = done.data.tags.get(EVALUATION_TAG)
-    if record.evaluation in (None, known):
-        return "known"
-    at = record.ended if known is None else max(record.ended, round(time.time() * 1000))
-    _write_evaluation(client, experiment_id, done.info.run_id, record, at)
-    return "updated"
+    is_evaluated, has_model = record.evaluation in (None, known), record.served is None or MODEL_TAG in done.data.tags
+    if not has_model:
+        _write_model(client, done.info.run_id, record)
+    if not is_evaluated:
+        at = record.ended if known is None else max(record.ended, round(time.time() * 1000))
+        _write_evaluation(client, experiment_id, done.info.run_id, record, at)
+    return "known" if is_evaluated and has_model else "updated"
 
 
 def points(record: Record) -> Points:
@@ -49,20 +57,23 @@ def find(client: "MlflowClient", experiment_id: str, digest: str, parent: str | 
     return [run for run in runs if run.data.tags.get(PARENT_TAG) == parent]
 
 
-def drawn(client: "MlflowClient") -> dict[str, bool]:
-    """The digests of all runs that were ever finished in the store, and whether they were evaluated; deleted ones count, seeds below a
-    model's run do not."""
+def drawn(client: "MlflowClient", experiment_id: str) -> dict[str, set[str]]:
+    """The digests of all runs that were ever finished in the store, and of what they can lack the tags EVALUATION_TAG and MODEL_TAG.
+
+    Deleted ones and those of other experiments count, and lack nothing; seeds below a model's run do not count.
+    """
     from mlflow.entities import ViewType
 
     experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ALL)]
-    found: dict[str, bool] = {}
+    found: dict[str, set[str]] = {}
     token = None
     while True:
         wanted = "attributes.status = 'FINISHED'"
         page = client.search_runs(experiments, wanted, run_view_type=ViewType.ALL, max_results=PAGE, page_token=token)
-        for tags in (run.data.tags for run in page):
+        for run in page:
+            tags, is_here = run.data.tags, run.info.lifecycle_stage == "active" and run.info.experiment_id == experiment_id
             if DIGEST_TAG in tags and PARENT_TAG not in tags:
-                found[tags[DIGEST_TAG]] = EVALUATION_TAG in tags or found.get(tags[DIGEST_TAG], False)
+                found.setdefault(tags[DIGEST_TAG], set()).update(CAN_LACK & tags.keys() if is_here else CAN_LACK)
         token = page.token
         if not token:
             return found
@@ -108,7 +119,9 @@ def _write(client: "MlflowClient", experiment_id: str, record: Record, half: "Ru
 
     run_id = begin(client, experiment_id, record, half)
     client.log_batch(run_id, metrics=[Metric(*point) for point in points(record)])
-    _put(client, run_id, record.files)
+    put(client, run_id, record.files)
+    if record.served is not None:
+        _write_model(client, run_id, record)
     if record.evaluation is not None:
         _write_evaluation(client, experiment_id, run_id, record, record.ended)
     else:
@@ -137,12 +150,22 @@ def _write_evaluation(client: "MlflowClient", experiment_id: str, run_id: str, r
     from mlflow.entities import Metric
 
     client.log_batch(run_id, metrics=[Metric(name, value, at, 0) for name, value in record.scores.items()])
-    _put(client, run_id, record.evaluation_files)
+    put(client, run_id, record.evaluation_files)
     _draw_seeds(client, experiment_id, run_id, record)
     client.set_tag(run_id, EVALUATION_TAG, record.evaluation)
 
 
-def _put(client: "MlflowClient", run_id: str, artifacts: Artifacts) -> None:
+def _write_model(client: "MlflowClient", run_id: str, record: Record) -> None:
+    """Add what the training is served as."""
+    assert record.served is not None
+    with TemporaryDirectory(prefix="deconfuse-") as folder:
+        about = package(record.tags["model"], Path(folder, FOLDER), record.served)
+        paths = [path for path in Path(folder).rglob("*") if path.is_file()]
+        put(client, run_id, {path.relative_to(folder).as_posix(): path for path in paths})
+    client.set_tag(run_id, MODEL_TAG, json.dumps([about | {"run_id": run_id, "artifact_path": FOLDER}]))
+
+
+def put(client: "MlflowClient", run_id: str, artifacts: Mapping[str, Path | str]) -> None:
     """Hand over a run's files, all in one folder; weights, which can be large, by links to where they are."""
     with TemporaryDirectory(prefix="deconfuse-") as folder:
         for name, content in artifacts.items():

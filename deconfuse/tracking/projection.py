@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deconfuse.errors import UserError
-from deconfuse.tracking import comparison, drawing
+from deconfuse.tracking import comparison, drawing, registry
 from deconfuse.tracking.cache import Entry, Past, files, past, remembered, reports
 from deconfuse.tracking.faults import again, one_line
 from deconfuse.tracking.place import repository
@@ -30,14 +30,14 @@ class Synced:
     updated: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    """Earlier trainings whose files are those of another version of this project."""
+    """Earlier trainings whose files are damaged, or those of another version of this project."""
     problem: str | None = None
     champion: str | None = None
     """Which model the registry holds as the best, and why; None where none is evaluated."""
 
     def __str__(self) -> str:
         updated = f", {len(self.updated)} evaluated anew" if self.updated else ""
-        unreadable = f", {len(self.unreadable)} of another version left out" if self.unreadable else ""
+        unreadable = f", {len(self.unreadable)} that cannot be read left out" if self.unreadable else ""
         champion = f"; {self.champion}" if self.champion else ""
         return f"{len(self.written)} runs written{updated}, {len(self.known)} already there{unreadable}; store {self.store}{champion}"
 
@@ -66,11 +66,13 @@ def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced
                 known = next((one for one in earlier if one.digest == record.digest), None)
                 outcome = settled(client, experiment_id, record.digest, partial(_draw, client, experiment_id, record, known))
             getattr(synced, outcome).append(record.tags["model"])
-        own = {record.digest for record in records}
-        drawn = drawing.drawn(client)
-        _draw_earlier(client, experiment_id, store, [one for one in earlier if one.digest not in own], drawn, synced)
-        _draw_reports(client, experiment_id, store, reports(entries), drawn)
-        synced.champion = _crown(client, store, experiment_id, experiment, records)
+        own = {record.tags["model"]: record.digest for record in records}
+        drawn = drawing.drawn(client, experiment_id)
+        _draw_earlier(client, experiment_id, store, [one for one in earlier if one.digest not in own.values()], drawn, synced)
+        written = reports(entries)
+        _draw_reports(client, experiment_id, store, written, drawn)
+        registry.crown_earlier(client, store, experiment_id, experiment, written, earlier)
+        synced.champion = registry.crown(client, store, experiment_id, experiment, own)
         with store.alone():
             save(client, experiment_id, records)
     # MLflow lets through errors of SQLAlchemy, alembic, requests and the disk; none may cost a finished training
@@ -105,44 +107,32 @@ def make_experiment(client: "MlflowClient", name: str, store: Store) -> str:
     return found.experiment_id
 
 
-def _crown(client: "MlflowClient", store: Store, experiment_id: str, experiment: str, records: list[Record]) -> str | None:
-    """Let the best model of the current folder be the registry's champion, where it is shown to be."""
-    # not above: who only imports this has no need of pandas
-    from deconfuse.serving.champion import crown
-
-    with store.alone():
-        found = {record.tags["model"]: drawing.find(client, experiment_id, record.digest) for record in records}
-        # a run may be missing: someone else on the same server is about to finish it
-        runs = {model: run.info.run_id for model, runs in found.items() for run in runs if run.info.status == "FINISHED"}
-        return again(partial(crown, client, experiment, runs))
-
-
 def _draw_earlier(
-    client: "MlflowClient", experiment_id: str, store: Store, earlier: list[Past], drawn: dict[str, bool], synced: Synced
+    client: "MlflowClient", experiment_id: str, store: Store, earlier: list[Past], drawn: dict[str, set[str]], synced: Synced
 ) -> None:
-    """The trainings that are in no experiment at all: their files come from DVC's cache."""
+    """The trainings that are in no experiment at all, and what the others lack: their files come from DVC's cache."""
     for one in earlier:
-        if one.digest in drawn and (drawn[one.digest] or one.evaluated is None):
+        needed = {drawing.EVALUATION_TAG} if one.evaluated else set()
+        needed |= {drawing.MODEL_TAG} if one.can_be_served else set()
+        if one.digest in drawn and needed <= drawn[one.digest]:
             synced.known.append(one.model)
             continue
-        with files(one.entries) as folder:
+        with files(one.entries) as folder, store.alone():
             try:
                 record = locked(read(one.model, folder), one.lock())
-            except UserError:
-                synced.unreadable.append(one.model)
-                continue
-            with store.alone():
                 outcome = settled(client, experiment_id, record.digest, partial(drawing.draw, client, experiment_id, record))
-        getattr(synced, outcome).append(record.tags["model"])
+            except UserError:
+                outcome = "unreadable"
+        getattr(synced, outcome).append(one.model)
 
 
-def _draw_reports(client: "MlflowClient", experiment_id: str, store: Store, earlier: list[Entry], drawn: dict[str, bool]) -> None:
+def _draw_reports(client: "MlflowClient", experiment_id: str, store: Store, earlier: list[Entry], drawn: dict[str, set[str]]) -> None:
     """The report of the current folder, and those that DVC remembers."""
     if comparison.is_complete(Path()):
         _draw_report(client, experiment_id, store, Path())
     for one in earlier:
         with files([one]) as folder:
-            # one made before the report had all of these files stays in the cache
+            # one of an earlier version may lack what a report has now
             if comparison.is_complete(folder) and comparison.digest(folder) not in drawn:
                 _draw_report(client, experiment_id, store, folder)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from deconfuse.errors import UserError
 from deconfuse.files import digest_json, read_json
+from deconfuse.serving import bundle
 from deconfuse.tracking.confusion import confusion
 from deconfuse.tracking.points import Points, curves, milliseconds, system
 from deconfuse.tracking.shown import as_yaml, flatten, leaves, legal, pretty, redact, without_secrets
@@ -44,6 +45,8 @@ class Record:
     """Name, digest and source of the data set"""
     seeds: dict[str, "Record"]
     """The runs below this one, one a seed; none where the model has a single one."""
+    served: Path | None = None
+    """The project that has all that the model is served with; None where its code or its data are not those of the training."""
 
 
 def is_complete(model: str) -> bool:
@@ -73,13 +76,21 @@ def read(model: str, root: Path = Path()) -> Record:
             scores=_scores(metrics),
             files={**_files(folder), "params.json": pretty(redact(run["params"])), **_written(run)},
             evaluation_files=evaluation_files,
+            served=root if can_be_served(model, run, root) else None,
         )
+        if whole.served is not None:
+            # the model has them
+            del whole.files[bundle.best_weights(model, root).relative_to(MODELS / model).as_posix()]
         seeds = [_seed(each, run["seeds"][seed], about, metrics, folder / "history.csv") for seed, each in whole.seeds.items()]
         if len(seeds) > 1:
             return replace(whole, seeds=dict(zip(whole.seeds, seeds, strict=True)))
         return replace(whole, seeds={}, curves=seeds[0].curves + whole.curves, figures=seeds[0].figures)
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise UserError(f"{folder} or {evaluated} is not as the stages write it ({error!r}); remove both and run `dvc repro`") from None
+
+
+def can_be_served(model: str, run: dict[str, Any], root: Path = Path()) -> bool:
+    return bundle.is_of_this_code(run) and (root / bundle.SCHEMA).is_file() and bundle.is_current(model, root)
 
 
 def outline(run: dict[str, Any], about: dict[str, Any]) -> Record:

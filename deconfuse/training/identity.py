@@ -36,33 +36,32 @@ def identity(entry: Model, settings: Train, schema: dict[str, Any], specs: dict[
     if entry.fusion is not None:
         used.add(f"deconfuse.fusion.{entry.fusion.name}")
     used |= {f"deconfuse.augmentation.{chosen.name}" for chain in entry.augment.values() for chosen in chain}
-    digests = {
-        "params": digest_json(resolved),
-        "data": digest_data(schema, specs),
-        "code": code_digest(used),
-    }
+    code = sources(used)
+    digests = {"params": digest_json(resolved), "data": digest_data(schema, specs), "code": digest_json(code)}
     alone = {seed: resolved | {"train": resolved["train"] | {"seeds": [seed]}} for seed in settings.seeds}
     led = schema["params"] | {"embed": {modality: spec["params"] for modality, spec in specs.items()}}
     return {
         "params": led | resolved,
         "digests": digests,
         "digest": digest_json(digests),
+        "sources": code,
         "seeds": {str(seed): {"digest": digest_json(digests | {"params": digest_json(alone[seed])})} for seed in settings.seeds},
     }
 
 
-def code_digest(used: set[str]) -> str:
-    """SHA-256 over the sources that have been imported from the project.
+def sources(used: set[str]) -> dict[str, str]:
+    """SHA-256 of the sources that have been imported from the project, by their paths from its root on.
 
     Of the folders whose parts are taken by name, only the parts in `used` (module names) count: an edit of an encoder
-    that a model does not use leaves its digest.
+    that a model does not use leaves the code what it is.
     """
-    total = hashlib.sha256()
-    for name, module in sorted(sys.modules.items()):
+    found = {}
+    for name, module in sys.modules.items():
         file = getattr(module, "__file__", None)
         if name.split(".")[0] in ("deconfuse", "stages") and file and (shared(name) or name in used):
-            total.update(name.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
-    return total.hexdigest()
+            place = Path(*name.split("."), "__init__.py") if Path(file).name == "__init__.py" else Path(*name.split(".")).with_suffix(".py")
+            found[place.as_posix()] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    return found
 
 
 def shared(name: str) -> bool:

@@ -51,6 +51,7 @@ def confused(answers: pd.DataFrame) -> pd.DataFrame:
     """Which class is taken for which, most often first: actual, predicted, n, of (rows of the actual class), share."""
     wrong = answers[answers["actual"] != answers["predicted"]]
     found = wrong.groupby(["actual", "predicted"]).size().rename("n").reset_index()
+    # of no confusion at all pandas would make a column of texts
     found["of"] = found["actual"].map(answers["actual"].value_counts()).astype(int)
     found["share"] = (found["n"] / found["of"]).round(4)
     return found.sort_values(["n", "share", "actual", "predicted"], ascending=[False, False, True, True], ignore_index=True)
