@@ -1,11 +1,15 @@
 """What it costs a training that MLflow is shown it while it goes on.
 
-    python -m benchmarks.tracking [--rounds 9] [--scale 1.0] [--mirror FOLDER]
+    python -m benchmarks.tracking [--rounds 9] [--scale 1.0] [--threads 1] [--mirror FOLDER]
 
-The same training by the train stage with one thread, drawn live from its first second or not at all (`tracking.live`), in turn, each into
-a new store. `training` is what the epochs take; `stage` the whole process with its imports. The weights are compared, byte by byte.
+The same training by the train stage, drawn live from its first second or not at all (`tracking.live`), in turn, each into a new store.
+`training` is what the epochs take, by the clock; `stage, CPU s` is what the whole process computes, imports included, and does not
+depend on what else the machine does; `follower, CPU s` is what the process that draws computes beside it, with the lowest priority
+but four. Each round waits for the follower to end. The weights are compared, byte by byte.
 """
 
+import ctypes
+import os
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -20,17 +24,38 @@ from benchmarks.workloads import WORKLOADS
 ON, OFF = "drawn live", "not drawn"
 
 
-def train(folder: Path) -> tuple[float, float]:
-    """Seconds of the epochs and of the stage."""
-    cost = project.train(folder, MODEL, 1, MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}")
+def train(folder: Path, threads: int) -> tuple[float, float, float]:
+    """Seconds of the epochs by the clock, CPU seconds of the stage, and of the follower that it leaves."""
+    (folder / "mlflow.db").unlink(missing_ok=True)
+    cost = project.train(folder, MODEL, threads, MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}")
     found = project.result(folder, MODEL)
-    return found["epoch_ended"][-1] - found["started"], cost.seconds
+    return found["epoch_ended"][-1] - found["started"], cost.cpu, left()
+
+
+def adopt() -> None:
+    """Let the system make this process the parent of those that its children leave behind (Linux)."""
+    subreaper = 36
+    if ctypes.CDLL(None).prctl(subreaper, 1, 0, 0, 0) != 0:
+        raise SystemExit("error: this system does not let a process adopt others")
+
+
+def left() -> float:
+    """Wait for what children have left behind; its CPU seconds."""
+    total = 0.0
+    while True:
+        try:
+            usage = os.wait4(-1, 0)[2]
+        except ChildProcessError:
+            return total
+        total += usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
     parser = arguments(__doc__ or "", 9)
     parser.add_argument("--mirror", type=Path, help="a folder with public sets; without it pictures are made up")
+    parser.add_argument("--threads", type=int, default=1, help="of the training (default 1)")
     chosen = parser.parse_args()
+    adopt()
     head(chosen, ("torch", "mlflow", "numpy"))
     workload = WORKLOADS["cnn"]
     samples = max(256, round(workload.samples * chosen.scale))
@@ -39,17 +64,19 @@ def main() -> None:
         works: dict[str, Any] = {}
         for name, live in ((ON, 0.0), (OFF, None)):
             folder = Path(place) / name.replace(" ", "_")
-            wanted = params(workload, epochs, 1) | {"tracking": {"live": live}}
+            wanted = params(workload, epochs, chosen.threads) | {"tracking": {"live": live}}
             project.write(folder, *workload.make(samples, max(64, samples // 8), chosen.mirror), wanted)
-            works[name] = partial(train, folder)
+            works[name] = partial(train, folder, chosen.threads)
         found = turns(works, chosen.rounds)
         is_same = len({tuple(weights(Path(place) / name.replace(" ", "_"))) for name in works}) == 1
     rows = []
     for name, taken in found.items():
-        training, stage = ([each[part] for each in taken] for part in (0, 1))
-        base = [each[0] for each in found[OFF]]
-        rows.append([name, spread(training, 4), spread(ratios(base, training), 4), spread(stage, 4)])
-    table([f"{samples} samples, {epochs} epochs", "training, s", "x not drawn", "stage, s"], rows)
+        training, stage, follower = ([each[part] for each in taken] for part in range(3))
+        base, computed = ([each[part] for each in found[OFF]] for part in range(2))
+        clock, cpu = ([spread(values, 4), spread(ratios(first, values), 4)] for first, values in ((base, training), (computed, stage)))
+        rows.append([name, *clock, *cpu, spread(follower)])
+    columns = ["training, s", "x not drawn", "stage, CPU s", "x not drawn", "follower, CPU s"]
+    table([f"{samples} samples, {epochs} epochs", *columns], rows)
     print(f"weights: {'the same bytes' if is_same else 'DIFFERENT BYTES'}")
 
 
