@@ -10,9 +10,9 @@ from deconfuse.reporting.robustness import TOGETHER, Kind, Robust, spelt
 from deconfuse.reporting.svg import FUSION, SINGLE, STYLE, svg
 from deconfuse.reporting.words import short
 
-LINES = ((FUSION, "-", "D"), (FUSION, "--", "s"), (FUSION, ":", "^"))
-"""Of the best fusions in a panel, in order."""
-ALONE = (SINGLE, "-", "o")
+LINES = ((FUSION, "-", "D", "◆"), (FUSION, "--", "s", "■"), (FUSION, ":", "^", "▲"))
+"""Of the best fusions in a panel, in order: colour, dashes, marker, and that as a letter."""
+ALONE = (SINGLE, "-", "o", "●")
 """Of the best model of the modality alone."""
 LETTERS = 15
 APART = 0.075
@@ -35,14 +35,14 @@ def panel(kind: Kind, found: list[Robust], measure: Measure) -> Markup:
     with rc_context(STYLE):
         figure = Figure(figsize=(320 / 72, 210 / 72))
         axes = figure.add_axes((0.11, 0.2, 0.6, 0.76))
-        for place, (one, (colour, dashes, marker)) in enumerate([*fused, *alone]):
+        for place, (one, (colour, dashes, marker, letter)) in enumerate([*fused, *alone]):
             curve = one.curves[kind]
             # side by side, so that the intervals of several models can be told apart
             level = [row["level"] + 0.012 * (place - 1) for row in curve]
             axes.plot(level, [unit * row["figure"] for row in curve], dashes, marker=marker, markersize=5, color=colour)
             low, high = ([unit * row[end] for row in curve] for end in ("low", "high"))
             axes.vlines(level, low, high, color=colour, alpha=0.4, linewidth=2)
-            labels.append((unit * curve[-1]["figure"], short(one.result.name, LETTERS), colour))
+            labels.append((unit * curve[-1]["figure"], f"{letter} {short(one.result.name, LETTERS)}", colour))
             points = [f"{row['level']:g}: {measure.show(row['figure'])}" for row in curve]
             words.append(f"{one.result.name} {', '.join(points)}")
         axes.set(xlabel="level", ylim=(0, 104 if measure.is_share else None), xlim=(-0.05, 1.05))
