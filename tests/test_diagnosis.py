@@ -269,6 +269,7 @@ def test_every_layer_of_a_model_is_told_of_in_the_order_of_its_work(name: str, d
             assert (row["update_ratio"] == "") == (epoch == 0)
             assert row["spread"] != "" or row["kind"] == "other", row
             assert (row["overlap_unevenness"] != "") == (row["kind"] == "transposed_conv")
+            assert row["stride"] in {"transposed_conv": ("2",), "conv": ("1", "2")}.get(row["kind"], ("",))
 
 
 LAST = ("tokens.project", "project", "norm")
