@@ -17,6 +17,7 @@ from test_checkpoints import Crash, deep
 from test_training import TRAIN, VAL, Net, recipe
 from torch import Tensor, nn
 
+from deconfuse.tracking.record import read as tracked
 from deconfuse.training import checkerboard
 from deconfuse.training.checkpoints import Checkpoints
 from deconfuse.training.diagnosis import COLUMNS, Diagnosis, summary
@@ -269,6 +270,7 @@ def test_every_layer_of_a_model_is_told_of_in_the_order_of_its_work(name: str, d
             assert (row["update_ratio"] == "") == (epoch == 0)
             assert row["spread"] != "" or row["kind"] == "other", row
             assert (row["overlap_unevenness"] != "") == (row["kind"] == "transposed_conv")
+            assert row["stride"] in {"transposed_conv": ("2",), "conv": ("1", "2")}.get(row["kind"], ("",))
 
 
 LAST = ("tokens.project", "project", "norm")
@@ -300,6 +302,17 @@ def test_what_is_learnt_does_not_depend_on_it(diagnosed_project: Path, tmp_path:
         told = {key for key in rows[0] if key.startswith("diagnosis/")}
         assert "diagnosis/update_ratio" in told and set(rows[0]) - told == set(plain_rows[0])
         assert [{key: value for key, value in row.items() if key not in told} for row in rows] == plain_rows
+
+
+def test_mlflow_gets_a_curve_of_each_figure_and_the_table(diagnosed_project: Path) -> None:
+    record = tracked("cnn", diagnosed_project)
+    with (diagnosed_project / "data/models/cnn/history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for name in ("diagnosis/gradient_ratio/image", "diagnosis/update_ratio", "diagnosis/dead_share"):
+        assert [(value, epoch) for metric, value, _, epoch in record.curves if metric == name] == [
+            (float(row[name]), int(row["epoch"])) for row in rows
+        ]
+    assert record.files["diagnosis.csv"] == diagnosed_project / "data/models/cnn/diagnosis.csv"
 
 
 def test_a_model_may_ask_for_itself(tmp_path: Path) -> None:

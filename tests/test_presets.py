@@ -166,6 +166,22 @@ def test_the_tuned_network_and_its_control_cost_the_same() -> None:
     assert same[0] == same[1], "all but the encoder is the same"
 
 
+def test_the_arms_of_the_diagnosis_are_twins_and_all_are_compared() -> None:
+    path = Path("presets/diagnosis.yaml")
+    chosen = params(path)
+    for arm in ("plain", "norm", "residual", "norm_residual"):
+        one, two = (model(path, f"{kind}_{arm}").encoders["image"] for kind in ("conv", "deconv"))
+        shapes = [{name: value.shape for name, value in encoder.state_dict().items()} for encoder in (one, two)]
+        assert shapes[0] == shapes[1] and multiplications(one, (1, 16, 16)) == multiplications(two, (1, 16, 16))
+        layers = [
+            [type(layer) for layer in encoder.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)] for encoder in (one, two)
+        ]
+        assert layers == [[nn.Conv2d] * 20, [nn.Conv2d, nn.ConvTranspose2d] * 10]
+    assert chosen.train.diagnose and len(chosen.train.seeds) == 3
+    pairs = [(pair.model, pair.against) for pair in chosen.report.comparisons or []]
+    assert pairs[:4] == [(f"deconv_{arm}", f"conv_{arm}") for arm in ("plain", "norm", "residual", "norm_residual")]
+
+
 def test_word_vectors_can_take_the_place_of_words(tmp_path: Path) -> None:
     (tmp_path / "vectors.txt").write_text("one " + "0.5 " * 99 + "0.5\n")
     values = load(Path("presets/easy_vqa.yaml"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from deconfuse.reporting.measures import Measure
 from deconfuse.reporting.significance import flipped, mcnemar, swapped
@@ -83,11 +83,24 @@ def welch(one: Float[np.ndarray, " S"], other: Float[np.ndarray, " S2"]) -> floa
     """Half of the 95 % interval over seeds of a difference of means, whose spreads may differ (Welch 1947); None of a single seed."""
     if min(len(one), len(other)) < 2:
         return None
+    error, free = luck(one, other)
+    return 0.0 if error == 0 else float(stdtrit(free, 1 - LEVEL / 2) * error)
+
+
+def welch_p(one: Float[np.ndarray, " S"], other: Float[np.ndarray, " S2"]) -> float | None:
+    """Two-sided p of the same difference; None of a single seed."""
+    if min(len(one), len(other)) < 2:
+        return None
+    error, free = luck(one, other)
+    gap = abs(float(np.mean(one) - np.mean(other)))
+    return (1.0 if gap == 0 else 0.0) if error == 0 else float(2 * stdtr(free, -gap / error))
+
+
+def luck(one: Float[np.ndarray, " S"], other: Float[np.ndarray, " S2"]) -> tuple[float, float]:
+    """Standard error of a difference of means of two or more values each, and its degrees of freedom (Welch 1947)."""
     parts = [(np.var(values, ddof=1) / len(values), len(values) - 1) for values in (one, other)]
     spread = sum(part for part, _ in parts)
-    if spread == 0:
-        return 0.0
-    return float(stdtrit(spread**2 / sum(part**2 / free for part, free in parts), 1 - LEVEL / 2) * np.sqrt(spread))
+    return float(np.sqrt(spread)), 0.0 if spread == 0 else float(spread**2 / sum(part**2 / free for part, free in parts))
 
 
 def alone(values: Float[np.ndarray, " S"]) -> float | None:

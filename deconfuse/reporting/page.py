@@ -21,6 +21,7 @@ from deconfuse.reporting.sections import (
     costs,
     curves,
     data,
+    diagnosis,
     faults,
     figures,
     leaderboard,
@@ -33,7 +34,22 @@ from deconfuse.reporting.verdicts import reached
 from deconfuse.spreadsheet import plain
 
 HERE = Path(__file__).parent
-SECTIONS = (leaderboard, comparisons, figures, modalities, robustness, faults, clusters, costs, data, curves, confusions, samples, models)
+SECTIONS = (
+    leaderboard,
+    comparisons,
+    figures,
+    modalities,
+    robustness,
+    diagnosis,
+    faults,
+    clusters,
+    costs,
+    data,
+    curves,
+    confusions,
+    samples,
+    models,
+)
 """In the page's order."""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from deconfuse.training.checkerboard import unevenness
 from deconfuse.training.layers import Layer, layers
@@ -25,6 +26,7 @@ COLUMNS = (
     "kind",
     "depth",
     "weights",
+    "stride",
     "gradient_norm",
     "weight_norm",
     "update_ratio",
@@ -40,6 +42,7 @@ COLUMNS = (
 
 depth                from 1, by the order in which the part's layers work
 weights              how many it has, biases left out
+stride               of a convolution, transposed or not; the largest of its axes
 gradient_norm        L2 norm of its weights' gradient, before it is clipped
 update_ratio         norm of the step over that of the weights before it; about 1e-3 is healthy
 spread               standard deviation of what it gives for the probe
@@ -112,10 +115,16 @@ class Diagnosis:
             gradient, weight, update = values[layer.name]
             about = {"epoch": epoch, "part": layer.part, "layer": layer.name, "kind": layer.kind, "depth": depths[layer.part]}
             found = {"gradient_norm": gradient, "weight_norm": weight, "update_ratio": None if math.isnan(update) else update}
-            is_transposed = layer.kind == "transposed_conv"
-            uneven = unevenness(layer.module) if is_transposed else None  # ty: ignore[invalid-argument-type]
-            rows.append({**about, "weights": layer.size, **found, **seen[layer.name], "overlap_unevenness": uneven})
+            rows.append({**about, "weights": layer.size, **found, **seen[layer.name], **convolution(layer.module)})
         return rows
+
+
+def convolution(module: nn.Module) -> dict[str, float | None]:
+    """What a kernel's form says, by the columns of a diagnosis."""
+    return {
+        "stride": max(module.stride) if isinstance(module, _ConvNd) else None,
+        "overlap_unevenness": unevenness(module) if isinstance(module, _ConvTransposeNd) else None,
+    }
 
 
 def norm(values: list[Tensor]) -> Float[Tensor, ""]:
