@@ -3,9 +3,9 @@
     python -m benchmarks.tracking [--rounds 9] [--scale 1.0] [--threads 1] [--mirror FOLDER]
 
 The same training by the train stage, drawn live from its first second or not at all (`tracking.live`), in turn, each into a new store.
-`training` is what the epochs take, by the clock; `stage, CPU s` is what the whole process computes, imports included, and does not
-depend on what else the machine does; `follower, CPU s` is what the process that draws computes beside it, with the lowest priority
-but four. Each round waits for the follower to end. The weights are compared, byte by byte.
+`training` is what the epochs take, by the clock; `stage, CPU s` is what the process itself computes, imports included, which hardly
+depends on what else the machine does; `follower, CPU s` is what the process that draws computes beside it, at a low priority. Each
+round waits for the follower to end. The weights are compared, byte by byte.
 """
 
 import ctypes
@@ -25,11 +25,11 @@ ON, OFF = "drawn live", "not drawn"
 
 
 def train(folder: Path, threads: int) -> tuple[float, float, float]:
-    """Seconds of the epochs by the clock, CPU seconds of the stage, and of the follower that it leaves."""
+    """Seconds of the epochs by the clock, CPU seconds of the stage itself, and of the follower, whichever ends first."""
     (folder / "mlflow.db").unlink(missing_ok=True)
     cost = project.train(folder, MODEL, threads, MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}")
     found = project.result(folder, MODEL)
-    return found["epoch_ended"][-1] - found["started"], cost.cpu, left()
+    return found["epoch_ended"][-1] - found["started"], cost.cpu - cost.children, cost.children + left()
 
 
 def adopt() -> None:
