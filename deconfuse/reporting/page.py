@@ -15,6 +15,7 @@ from deconfuse.reporting.answer import answer
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.results import Result
 from deconfuse.reporting.sections import (
+    calibration,
     clusters,
     comparisons,
     confusions,
@@ -33,7 +34,22 @@ from deconfuse.reporting.verdicts import reached
 from deconfuse.spreadsheet import plain
 
 HERE = Path(__file__).parent
-SECTIONS = (leaderboard, comparisons, figures, modalities, robustness, faults, clusters, costs, data, curves, confusions, samples, models)
+SECTIONS = (
+    leaderboard,
+    comparisons,
+    figures,
+    modalities,
+    robustness,
+    calibration,
+    faults,
+    clusters,
+    costs,
+    data,
+    curves,
+    confusions,
+    samples,
+    models,
+)
 """In the page's order."""
 
 
