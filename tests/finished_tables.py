@@ -1,4 +1,4 @@
-"""The tables that the analyses of what modalities do and of robustness would leave of a model of a finished project."""
+"""The tables that the analyses of what modalities do, of robustness and of calibration would leave of a model of a finished project."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def write(folder: Path, modalities: Sequence[str], kinds: Mapping[str, str], rig
     found: dict[str, Rows] = {}
     for turn, seed in enumerate(seeds):
         best = right - turn / ROWS
-        tables = robustness(sorted(modalities), kinds, best, chance)
+        tables = robustness(sorted(modalities), kinds, best, chance) | calibration(best)
         tables |= shares(sorted(modalities), best, chance) if len(modalities) > 1 else {}
         for name, rows in tables.items():
             found.setdefault(name, []).extend({"seed": seed, **row} for row in rows)
@@ -75,3 +75,26 @@ def robustness(modalities: Sequence[str], kinds: Mapping[str, str], best: float,
         ends = {"lost": lost / 2, "lost_low": lost / 2 - 0.02, "lost_high": lost / 2 + 0.02}
         summary.append({**about, "clean": best, **around(best - lost / 2, "relative_robustness"), **ends, "n": ROWS, "noise_seeds": 1})
     return {"robustness": points, "robustness_summary": summary}
+
+
+def calibration(best: float) -> dict[str, Rows]:
+    """What calibration, reliability and risk_coverage hold: every model is three quarters sure; chance may make that 8 points too much."""
+    summary, bins = [], []
+    for scaled, temperature, sure in (("no", 1.0, 0.75), ("yes", 1.5 if best < 0.75 else 0.8, best + 0.01)):
+        error, wrong = abs(sure - best), 1 - best
+        row = {"scaled": scaled, "temperature": temperature, "rows": ROWS, "decisions": ROWS, "accuracy": best, "confidence": sure}
+        for name in ("ece", "adaptive_ece"):
+            row |= {name: error, f"{name}_low": max(0.0, error - HALF), f"{name}_high": error + HALF, f"{name}_chance": 0.08}
+        row["mce"] = 2 * error
+        for name in ("brier", "loss", "aurc"):
+            row |= {name: wrong / 2, f"{name}_low": wrong / 3, f"{name}_high": wrong}
+        summary.append(row)
+        for place, shift, number in ((9, -0.1, 10), (11, 0.0, 20), (12, 0.1, 10)):
+            right = min(1.0, max(0.0, best + shift))
+            ends = {"accuracy": right, "accuracy_low": right - HALF, "accuracy_high": right + HALF}
+            bins.append({"scaled": scaled, "bin": place, "confidence": min(1.0, sure + shift), **ends, "n": number})
+    curve = [
+        {"coverage": n / ROWS, "risk": (1 - best) * n / ROWS, "risk_low": 0.0, "risk_high": 0.6, "confidence": 1 - n / 100, "n": n}
+        for n in (10, 20, 30, ROWS)
+    ]
+    return {"calibration": summary, "reliability": bins, "risk_coverage": curve}

@@ -50,15 +50,15 @@ class Bins:
     def interval(self, right: Bool[np.ndarray, " D"], row: Int[np.ndarray, " D"], resamples: int) -> tuple[float, float]:
         """The 95 % interval of the error, rows drawn anew with all their decisions.
 
-        A basic bootstrap (Davison & Hinkley 1997): resamples of few decisions are further off than their sample as it is further off than
-        the truth, and so much is taken off.
+        Resamples are further off than their sample, as it is further off than the truth. So its low end is that of the basic bootstrap,
+        which takes off as much (Davison & Hinkley 1997); its high end is half the spread of the resamples above the error.
         """
         gaps = np.zeros((1, int(row[-1]) + 1, self.number))
         np.add.at(gaps[0], (row, self.place), right - self.confidence)
         drawn = np.concatenate([np.abs(sums[:, 0]).sum(1) for sums in resampled(grouped(gaps), resamples)]) / len(right)
-        low, high = np.quantile(drawn, [0.025, 0.975])
+        low, high = (float(end) for end in np.quantile(drawn, [0.025, 0.975]))
         value = self.error(right)
-        return max(0.0, min(value, 2 * value - float(high))), max(value, 2 * value - float(low))
+        return max(0.0, min(value, 2 * value - high)), value + (high - low) / 2
 
     def rows(self, right: Bool[np.ndarray, " D"]) -> list[Row]:
         """Of each bin that holds a decision: mean confidence, accuracy with Wilson's interval, and how many there are."""

@@ -15,6 +15,7 @@ from deconfuse.reporting.answer import answer
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.results import Result
 from deconfuse.reporting.sections import (
+    calibration,
     clusters,
     comparisons,
     confusions,
@@ -40,6 +41,7 @@ SECTIONS = (
     figures,
     modalities,
     robustness,
+    calibration,
     diagnosis,
     faults,
     clusters,
