@@ -1,6 +1,6 @@
 """A model's answers to some samples, as a function that can be differentiated by all that it reads."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from typing import Literal
@@ -95,7 +95,7 @@ class Question(nn.Module):
 
 
 @contextmanager
-def giving(table: nn.Embedding, vectors: Float[Tensor, "B T E"]) -> Iterator[None]:
+def giving(table: nn.Embedding, vectors: Float[Tensor, "B T E"]) -> Generator[None]:
     """While it lasts, the table gives these vectors, whatever ids it is asked for."""
     hook = table.register_forward_hook(lambda *_: vectors)
     try:
