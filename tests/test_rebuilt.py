@@ -1,5 +1,6 @@
 """A store that was lost is drawn again as it was, field by field: from the current folder, and from what DVC's cache has."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from stores import contents
 
 from deconfuse.files import read_json, write_json
 from deconfuse.tracking import sync
+from deconfuse.tracking.live import follow
 from deconfuse.tracking.store import find
 
 EXPERIMENT = "deconfuse"
@@ -86,6 +88,26 @@ def test_a_store_that_is_drawn_at_once_equals_the_one_that_was_drawn_as_things_h
     again = sync(list(FIRST), EXPERIMENT)
     assert (again.written, again.updated, len(again.known)) == ([], [], 4)
     assert contents(find().client(), EXPERIMENT) == expected
+
+
+def test_a_follower_that_is_late_leaves_the_evaluation_to_the_report(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only there DVC's record of it is at hand, which its part of dvc.lock is made of."""
+    run(project, FIRST, is_new=False)
+    remember_models(project, list(FIRST), finished_project.STARTED)
+    for name in FIRST:
+        told, about = (read_json(Path("data/models", name, file)) for file in ("run.json", "model.json"))
+        starts = [{"seed": int(seed), "started": one["started"]} for seed, one in told["seeds"].items()]
+        log = Path(f"{name}.jsonl")
+        log.write_text("".join(json.dumps(line) + "\n" for line in [{"begin": told | {"model": about}}, *starts, {"end": True}]))
+        follow(log, EXPERIMENT, lambda: False, lambda: None)
+    assert not any(key.startswith("test/") for run in contents(find().client(), EXPERIMENT)["runs"].values() for key in run["metrics"])
+    assert sync(list(FIRST), EXPERIMENT).updated == list(FIRST)
+    late = contents(find().client(), EXPERIMENT)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/second/mlflow.db")
+    assert sync(list(FIRST), EXPERIMENT).written == list(FIRST)
+    assert contents(find().client(), EXPERIMENT) == late
 
 
 def check(whole: dict[str, Any]) -> None:

@@ -20,9 +20,11 @@ import pytest
 from clone import Clone
 from stores import contents
 
+from deconfuse.tracking.drawing import MODEL_TAG
 from deconfuse.tracking.store import find
 
 TABLE = Path("data/sources/words/table.csv")
+CODE, EDIT = Path("deconfuse/encoders/lstm.py"), "# edited\n"
 WORDS = ("round", "corner", "pointed")
 SMALL = {
     "data": {"source": str(TABLE), "files": str(TABLE.parent), "limit": 60},
@@ -134,8 +136,8 @@ def test_the_server_dies_in_mid_training(clone: Clone, tmp_path: Path) -> None:
     store, port = tmp_path / "mlflow.db", free_port()
     uri = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
     # other code, too
-    with (clone.root / "deconfuse/encoders/lstm.py").open("a") as code:
-        code.write("# edited\n")
+    with (clone.root / CODE).open("a") as code:
+        code.write(EDIT)
     clone.edit({"train.epochs": 200})
     with server(tmp_path, port) as process:
         work = clone.begin("dvc", "repro", **uri)
@@ -163,22 +165,35 @@ def test_the_store_is_deleted(clone: Clone) -> None:
     shutil.rmtree(clone.root / "mlruns")
     clone.run("python", "-m", "deconfuse.tracking")
     check(clone, 7)
-    after = held(clone, "after")
-    assert after["runs"].keys() == before["runs"].keys()
-    for name, run in before["runs"].items():
-        assert after["runs"][name] == run
-        assert run["tags"]["deconfuse.kind"] != "model" or {"model/MLmodel", "val.csv", "dvc.lock"} < run["files"].keys()
+    rebuilt = held(clone, "rebuilt")
+    assert {name: bare(run) for name, run in rebuilt.items()} == {name: bare(run) for name, run in before.items()}
+    # of the code that trained the others nothing is left, until it is back
+    assert [sum("model/MLmodel" in run["files"] for run in runs.values()) for runs in (before, rebuilt)] == [7, 1]
+    code = clone.root / CODE
+    edited = code.read_text()
+    code.write_text(edited.removesuffix(EDIT))
+    clone.run("python", "-m", "deconfuse.tracking")
+    code.write_text(edited)
+    for name, run in held(clone, "whole").items():
+        assert run["tags"] == before[name]["tags"]
+        assert run["files"].items() >= before[name]["files"].items()
+
+
+def bare(run: dict[str, Any]) -> dict[str, Any]:
+    """What a run holds beside its model or the weights in its stead."""
+    files = {path: digest for path, digest in run["files"].items() if not path.startswith(("model/", "seeds/"))}
+    return run | {"files": files, "tags": {key: value for key, value in run["tags"].items() if key != MODEL_TAG}}
 
 
 def held(clone: Clone, name: str) -> dict[str, Any]:
-    """All that the store holds, as a copy of that name tells: MLflow keeps the file open."""
+    """All that the store holds of its runs, as a copy of that name tells: MLflow keeps the file open."""
     aside = clone.root.with_name(name)
     shutil.copytree(clone.root / "mlruns", aside / "mlruns")
     shutil.copy2(clone.root / "mlflow.db", aside)
     store = find(aside)
     with store.alone():
         store.prepare()
-    return contents(store.client())
+    return contents(store.client())["runs"]
 
 
 def test_the_folder_is_moved(clone: Clone, tmp_path: Path) -> None:

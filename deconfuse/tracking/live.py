@@ -64,6 +64,12 @@ def follow(path: Path, experiment: str, goes_on: Callable[[], bool], last: Calla
                 log.read()
 
 
+def unevaluated(record: Record) -> Record:
+    """What the training alone has left: who is late finds the evaluation there, too, but not yet what DVC notes of it."""
+    seeds = {seed: unevaluated(one) for seed, one in record.seeds.items()}
+    return replace(record, evaluation=None, scores={}, evaluation_files={}, seeds=seeds)
+
+
 @dataclass(frozen=True)
 class Sketch:
     """The runs of one log in a store: the model's, and below it one a seed where it has several."""
@@ -107,7 +113,7 @@ class Sketch:
         """Draw what the training has left; where it was broken off, say so."""
         with self.store.alone():
             if log.whole is not None and log.end and is_complete(log.whole.tags["model"]):
-                record = read(log.whole.tags["model"])
+                record = unevaluated(read(log.whole.tags["model"]))
                 settled(self.client, self.experiment_id, record.digest, partial(drawing.draw, self.client, self.experiment_id, record))
                 return
             for run_id in self.runs.values():
