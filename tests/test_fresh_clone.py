@@ -55,4 +55,5 @@ def test_a_fresh_clone_runs_the_whole_line_up(tmp_path: Path) -> None:
     assert f"{accuracy:.6f}" == f"{float(next(row for row in rows if row['model'] == 'concat')['test_accuracy']):.6f}"
     plots = json.loads(clone.run("dvc", "plots", "show", "--json").out)
     assert [name for name in models if not any(f"data/models/{name}/history.csv" in key for key in plots["data"])] == []
+    assert {"reports/tables/reliability.csv", "reports/tables/risk_coverage.csv"} <= plots["data"].keys()
     assert clone.run("git", "status", "--porcelain").out.split() == ["M", "params.yaml", "??", "dvc.lock"]

@@ -1,11 +1,13 @@
 """The report's section on calibration says what the planted tables hold, and nothing where none were asked."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from finished_project import MODELS, Fake, build
+from ruamel.yaml import YAML
 
 from deconfuse.params.report import Report
 from deconfuse.reporting.calibration import read, sentences
@@ -86,3 +88,16 @@ def test_a_model_that_was_not_asked_is_left_out(tmp_path: Path, gone: str) -> No
     for model in MODELS:
         (tmp_path / f"reports/models/{model}/tables/{gone}.csv").unlink(missing_ok=True)
     assert calibration.make(known) is None
+
+
+def test_dvcs_plots_draw_what_the_tables_hold(tmp_path: Path) -> None:
+    write(build(tmp_path), Report(baselines=[]), tmp_path)
+    plots = YAML(typ="safe").load(Path("dvc.yaml").read_text())["plots"]
+    assert {path for one in plots for path in one} == {"reports/tables/reliability.csv", "reports/tables/risk_coverage.csv"}
+    for path, about in (item for one in plots for item in one.items()):
+        columns = set(pd.read_csv(tmp_path / path)) | {"rev"}
+        template = json.loads(Path(f".dvc/plots/{about['template']}.json").read_text())
+        made = {step["as"] for step in template["transform"] if "as" in step}
+        read = set(re.findall(r"datum\.(\w+)", json.dumps(template["transform"]))) | {about["x"], about["y"]}
+        drawn = set(re.findall(r'"field": "(\w+)"', json.dumps(template))) - {"at"}
+        assert read <= columns and drawn <= columns | made and made <= drawn
