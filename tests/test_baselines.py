@@ -16,10 +16,18 @@ from deconfuse.baselines._rows import read, thinned
 from deconfuse.errors import UserError
 from deconfuse.lookup import names, part
 from deconfuse.params.report import Report
-from deconfuse.reporting import rivals
+from deconfuse.reporting import page, rivals
 from deconfuse.reporting.page import write
 from deconfuse.reporting.results import read as results_of
+from deconfuse.reporting.sections import comparisons, leaderboard
 from deconfuse.reporting.verdicts import reached
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of the sections under test alone."""
+    monkeypatch.setattr(page, "SECTIONS", (leaderboard, comparisons))
+
 
 TASKS = ("single_label", "binary", "multi_label", "regression")
 every = pytest.mark.parametrize("name", names("baselines"))
@@ -192,10 +200,10 @@ def test_a_model_that_does_not_beat_its_baseline_is_marked(tmp_path: Path) -> No
     table = pd.read_csv(tmp_path / "reports/tables/against_baselines.csv", index_col="model")
     assert table.loc["image_cnn", "against"] in ("logistic regression of image", "k-nearest neighbours of image")
     assert table["verdict"].to_dict() == {"concat": "better", "image_cnn": "worse", "audio_cnn": "better", "text_lstm": "not shown"}
-    page = (tmp_path / "reports/index.html").read_text()
-    rows = {name: page.split(f">●</span> {name.replace('_', '_<wbr>')}")[1].split("</tr>")[0] for name in ("image_cnn", "text_lstm")}
+    text = (tmp_path / "reports/index.html").read_text()
+    rows = {name: text.split(f">●</span> {name.replace('_', '_<wbr>')}")[1].split("</tr>")[0] for name in ("image_cnn", "text_lstm")}
     assert "better than the model" in rows["image_cnn"] and "not shown to be beaten" in rows["text_lstm"]
-    assert ", but worse than " in page.split('<p class="answer">')[1]
+    assert ", but worse than " in text.split('<p class="answer">')[1]
 
 
 def test_where_nothing_beats_its_baseline_the_answer_says_so(tmp_path: Path) -> None:
@@ -208,8 +216,8 @@ def test_where_nothing_beats_its_baseline_the_answer_says_so(tmp_path: Path) -> 
 def test_no_baselines_are_no_words_of_them(tmp_path: Path) -> None:
     assert measured(tmp_path, options=Report(baselines=[])) == []
     write(list(MODELS), Report(baselines=[], samples=0), tmp_path)
-    page = (tmp_path / "reports/index.html").read_text()
-    assert "baseline" not in page.split("</style>")[1] and not (tmp_path / "reports/tables/baselines.csv").exists()
+    text = (tmp_path / "reports/index.html").read_text()
+    assert "baseline" not in text.split("</style>")[1] and not (tmp_path / "reports/tables/baselines.csv").exists()
 
 
 @pytest.mark.parametrize(

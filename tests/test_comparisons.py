@@ -12,15 +12,24 @@ from finished_project import MODELS, Fake, build
 
 from deconfuse.errors import UserError
 from deconfuse.params.report import Pair, Report
+from deconfuse.reporting import page
 from deconfuse.reporting.answer import answer
 from deconfuse.reporting.comparisons import deconvolutions
 from deconfuse.reporting.page import write
 from deconfuse.reporting.results import read
+from deconfuse.reporting.sections import comparisons, leaderboard
 from deconfuse.reporting.verdicts import reached
 
 FULL = Report(samples=0)
 ALONE = Report(samples=0, baselines=[])
 THREE = {name: fake._replace(seeds=(3, 5, 11)) for name, fake in MODELS.items()}
+
+
+@pytest.fixture(autouse=True)
+def short(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of the sections under test, but for one where no other section may say more."""
+    if request.node.name != "test_of_shuffled_labels_the_report_says_that_all_is_chance[seeds0]":
+        monkeypatch.setattr(page, "SECTIONS", (leaderboard, comparisons))
 
 
 def said(root: Path, options: Report = ALONE, **project: Any) -> tuple[str, str]:
@@ -94,11 +103,11 @@ def test_params_say_what_is_compared(tmp_path: Path) -> None:
 
 def test_the_report_says_who_chose_the_comparisons(tmp_path: Path) -> None:
     names = build(tmp_path)
-    for comparisons, told in ((None, "by the default rule"), ([Pair(model="concat", against="text_lstm")], "that params name")):
-        write(names, ALONE.model_copy(update={"comparisons": comparisons}), tmp_path)
+    for pairs, told in ((None, "by the default rule"), ([Pair(model="concat", against="text_lstm")], "that params name")):
+        write(names, ALONE.model_copy(update={"comparisons": pairs}), tmp_path)
         assert told in section(tmp_path)
         table = pd.read_csv(tmp_path / "reports/tables/comparisons.csv")
-        assert set(table["why"]) == {"fusion against the best single modality" if comparisons is None else "named in params"}
+        assert set(table["why"]) == {"fusion against the best single modality" if pairs is None else "named in params"}
 
 
 def test_many_comparisons_need_smaller_ps(tmp_path: Path) -> None:
@@ -115,14 +124,13 @@ def test_many_comparisons_need_smaller_ps(tmp_path: Path) -> None:
 
 def section(root: Path) -> str:
     """The text of the page's section."""
-    page = (root / "reports/index.html").read_text()
-    return " ".join(re.sub(r"<[^>]+>", " ", page.split('<section id="comparisons">')[1].split("</section>")[0]).split())
+    text = (root / "reports/index.html").read_text()
+    return " ".join(re.sub(r"<[^>]+>", " ", text.split('<section id="comparisons">')[1].split("</section>")[0]).split())
 
 
 def everything(root: Path) -> str:
     """The page's answer and section, and all of report.md but its title, which asks."""
-    page = (root / "reports/index.html").read_text()
-    answers = " ".join(re.findall(r'<p class="answer">(.*?)</p>', page))
+    answers = " ".join(re.findall(r'<p class="answer">(.*?)</p>', (root / "reports/index.html").read_text()))
     return " ".join([answers, section(root), *(root / "reports/report.md").read_text().splitlines()[1:]])
 
 
@@ -218,5 +226,5 @@ def test_a_line_up_of_one_kind_says_what_it_lacks(tmp_path: Path, models: dict[s
     results = read(names, tmp_path)
     assert told in answer(results, reached(results, ALONE, tmp_path, {}))[sentence]
     write(names, ALONE, tmp_path)
-    page = (tmp_path / "reports/index.html").read_text()
-    assert told in page and 'id="comparisons"' not in page, "there is nothing to compare"
+    text = (tmp_path / "reports/index.html").read_text()
+    assert told in text and 'id="comparisons"' not in text, "there is nothing to compare"

@@ -78,9 +78,12 @@ class Ground:
         """By split the features of one modality."""
         if modality not in self.features:
             spec = read_json(self.root / "data/embedded/spec" / f"{modality}.json")
-            values = {split: rows.values(modality, spec["layout"]) for split, rows in self.rows.items()}
-            change = reduced(values["train"], self.rows["train"].present[modality], spec["vocabulary"], self.seed)
-            self.features[modality] = {split: change(values[split], rows.present[modality]) for split, rows in self.rows.items()}
+            train = self.rows["train"]
+            change = reduced(train.values(modality, spec["layout"]), train.present[modality], spec["vocabulary"], self.seed)
+            # one split after another: samples may be large
+            self.features[modality] = {
+                split: change(rows.values(modality, spec["layout"]), rows.present[modality]) for split, rows in self.rows.items()
+            }
         return self.features[modality]
 
 
