@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+import finished_explanations
 import finished_tables
 import numpy as np
 
@@ -68,6 +69,7 @@ def build(
         write_evaluation(root / "reports/models" / name, name, fake, rows, classes)
         chance = 1 / len(classes)
         finished_tables.write(root / "reports/models" / name / "tables", fake.modalities, kinds, fake.right, fake.seeds, chance)
+        write_explanations(root, name, fake, kinds)
     return list(models)
 
 
@@ -344,6 +346,18 @@ def write_evaluation(folder: Path, name: str, fake: Fake, rows: list[tuple[str, 
             **measures,
         },
     )
+
+
+def write_explanations(root: Path, name: str, fake: Fake, kinds: Mapping[str, str]) -> None:
+    """Of three test rows, the first of which lacks a modality: they are explained as the best seed answers."""
+    with (root / "data/raw/manifest.csv").open(encoding="utf-8", newline="") as file:
+        manifest = {row["id"]: row for row in csv.DictReader(file)}
+    seed = fake.seeds[len(fake.seeds) > 1]
+    with (root / "reports/models" / name / "test.csv").open(encoding="utf-8", newline="") as file:
+        said = [row for row in csv.DictReader(file) if row["seed"] == str(seed)][1:4]
+    samples = [(row["id"], row["predicted"], manifest[row["id"]]) for row in said]
+    own = {modality: kinds[modality] for modality in fake.modalities}
+    finished_explanations.write(root / "reports/models" / name / "tables", seed, own, fake.fusion is not None, samples)
 
 
 # ---------------------------------------------------------------- files

@@ -141,9 +141,9 @@ def test_every_fusion_is_explained_and_left_as_it_was(fusion: str) -> None:
 
 def test_words_stand_beside_their_numbers() -> None:
     tables = Explanations(samples=8)(put(make({"text": "lstm"}, None)))
-    assert set(tables) == {"explained", "explanations", "tokens", "sanity"}
+    assert set(tables) == {"explained", "explanations", "explained_tokens", "sanity"}
     for row in tables["explained"]:
-        spelled = [one["token"] for one in tables["tokens"] if one["id"] == row["id"]]
+        spelled = [one["token"] for one in tables["explained_tokens"] if one["id"] == row["id"]]
         number = int(row["id"].split("-")[1])
         assert " ".join(spelled) == texts()[number]
         assert len(spelled) == sum(one["id"] == row["id"] for one in tables["explanations"])

@@ -59,7 +59,7 @@ class Explanations(Analysis):
         tables = {
             "explained": about(question, ids, classes),
             "explanations": cells,
-            "tokens": list(tokens(subject, ids, kept)),
+            "explained_tokens": list(tokens(subject, ids, kept)),
             "attention": means,
             "attended": each,
             "sanity": [one._asdict() for one in [*checks, *check]],
@@ -101,7 +101,11 @@ def told(subject: Subject, method: str, maps: Maps, question: Question, ids: lis
             steps = int(valid[place].flatten(1).any(1).sum()) if valid.dim() > 2 else int(valid[place].sum())
             if not steps:
                 continue
-            values = reduced(found[place, :steps].cpu().double().numpy(), layout, is_sound(subject, name))
+            kept = found[place, :steps].cpu().double().numpy()
+            values = reduced(kept, layout, is_sound(subject, name))
+            if method == "input":
+                # the mean of what falls into a cell
+                values = values / reduced(np.ones_like(kept), layout, is_sound(subject, name))
             for (row, column), value in np.ndenumerate(values):
                 yield {
                     "id": identity,

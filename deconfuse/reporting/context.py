@@ -15,6 +15,9 @@ from deconfuse.reporting.measures import Measure
 from deconfuse.reporting.results import Result
 from deconfuse.reporting.verdicts import Verdicts
 
+TEXT = ("modality", "subset", "id", "class", "token")
+"""Columns of the analyses' tables that are text, whatever they look like."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -63,7 +66,7 @@ class Context:
         path = self.root / "reports/models" / result.name / "tables" / f"{name}.csv"
         try:
             # a class or a text may be named "NA", a modality "1"
-            found = pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(("modality", "subset"), str))
+            found = pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(TEXT, str))
         except (FileNotFoundError, pd.errors.EmptyDataError):
             return None
         return None if found.empty else found
