@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deconfuse.errors import Stopped, UserError, command, listening
 from deconfuse.lineup.jobs import KINDS, Jobs, waiting, workers
+from deconfuse.lineup.lending import lending
 from deconfuse.lineup.lock import in_order, recorded
 from deconfuse.lineup.processes import Team, ask, run
 from deconfuse.params import load
@@ -59,8 +60,9 @@ def train(changed: set[str], came: list[int]) -> None:
 
 def side_by_side(jobs: Jobs, number: int, models: list[str], came: list[int]) -> None:
     before = recorded(LOCK)
-    team = Team(jobs, came)
-    team.work(number)
+    with lending() as variables:
+        team = Team(jobs, came, variables)
+        team.work(number)
     in_order(LOCK, before, models)
     stop(came)
     if team.failed:

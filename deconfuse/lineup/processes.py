@@ -49,8 +49,9 @@ def end(process: subprocess.Popen, number: int = signal.SIGINT) -> None:
 class Team:
     """So many DVC processes at a time, each on all stages of one model."""
 
-    def __init__(self, jobs: Jobs, came: list[int]) -> None:
-        self.jobs, self.came = jobs, came
+    def __init__(self, jobs: Jobs, came: list[int], variables: dict[str, str]) -> None:
+        """`variables` are added to the environment of DVC's processes."""
+        self.jobs, self.came, self.environment = jobs, came, os.environ | variables
         self.left = list(jobs)
         """Models that were not begun."""
         self.failed: list[str] = []
@@ -78,7 +79,14 @@ class Team:
     def _begin(self, name: str) -> None:
         words = [*DVC, "--wait-for-lock", "repro", "--single-item", *self.jobs[name]]
         process = subprocess.Popen(
-            words, process_group=0, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            words,
+            env=self.environment,
+            process_group=0,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         )
         self.running[name] = process
         assert process.stdout is not None
