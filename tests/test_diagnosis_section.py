@@ -194,6 +194,8 @@ def test_checkerboards_are_told_by_the_kinds_of_layers(tmp_path: Path) -> None:
     text = said(tmp_path, pair(tmp_path, (0.8, 0.7, 0.9), (0.8, 0.7, 0.9)))
     assert "transposed convolutions that enlarge their map put 4 times (before training) and 4 times (after it) as much" in text
     assert "white noise does (1 layer); convolutions put 0.5 times" in text and "(3 layers)." in text
+    plant(tmp_path, "deconv", TRANSPOSED, (0.8, 0.7, 0.9), stride=1)
+    assert "Checkerboards, medians: transposed convolutions of stride 1 put 4 times" in said(tmp_path, ["conv", "deconv"])
 
 
 def test_tables_hold_what_is_drawn_and_the_page_names_every_model(tmp_path: Path) -> None:
