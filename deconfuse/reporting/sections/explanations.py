@@ -51,7 +51,8 @@ def of(context: Context, name: str, shown: list[Result]) -> pd.DataFrame | None:
     found = context.tables(name)
     if found is None or name == "attention":
         return found
-    return found[found["model"].isin([result.name for result in shown])]
+    kept = found[found["model"].isin([result.name for result in shown])]
+    return None if kept.empty else kept
 
 
 def told(
