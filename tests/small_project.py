@@ -63,7 +63,7 @@ def build(root: Path, samples: int = 65, **settings: Any) -> None:
             if spec["layout"] != "image":
                 np.save(folder / "length.npy", draw.integers(1, spec["shape"][0] + 1, number).astype(np.int32))
     names = [str(i) for i in range(CLASSES)]
-    schema = {"classes": names, "digest": {"train": "a", "val": "b"}, "modalities": {name: {} for name in SPECS}, "params": {}}
+    schema = {"classes": names, "digest": {"train": "a", "val": "b"}, "modalities": {name: {"kind": name} for name in SPECS}, "params": {}}
     counts = np.bincount(np.arange(samples) % CLASSES).tolist()
     (root / "data/prepared/schema.json").write_text(json.dumps(schema | {"task": "single_label", "train_counts": counts}))
     (root / "data/embedded/spec").mkdir()

@@ -65,12 +65,17 @@ def test_the_pipeline_leaves_its_runs_on_the_server(team: Team, clone: Clone) ->
 
 def test_files_come_back_through_the_server_as_they_were(team: Team, clone: Clone) -> None:
     (run,) = team.runs()["text_lstm"]
-    for path in ("seeds/0/weights.safetensors", "seeds/1/weights.safetensors", "history.csv"):
-        sent = (clone.root / "data/models/text_lstm" / path).read_bytes()
-        place = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
-        reply = requests.get(f"{team.address}/api/2.0/mlflow-artifacts/artifacts/{place}/{path}", auth=("bob", MEMBERS["bob"]), timeout=60)
-        assert (reply.status_code, reply.content) == (200, sent), path
-        assert (team.folder / "artifacts" / place / path).read_bytes() == sent
+    place = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    stored = team.folder / "artifacts" / place
+    got = []
+    for path in ["history.csv", *(str(one.relative_to(stored)) for one in stored.rglob("*.safetensors"))]:
+        address = f"{team.address}/api/2.0/mlflow-artifacts/artifacts/{place}/{path}"
+        reply = requests.get(address, auth=("bob", MEMBERS["bob"]), timeout=60)
+        assert reply.status_code == 200, path
+        got.append(reply.content)
+    trained = clone.root / "data/models/text_lstm"
+    assert got[0] == (trained / "history.csv").read_bytes()
+    assert sorted(got[1:]) == sorted(one.read_bytes() for one in trained.rglob("*.safetensors"))
 
 
 def test_the_champion_is_loaded_from_the_server_and_answers(team: Team, clone: Clone) -> None:

@@ -32,6 +32,7 @@ SMALL = {
     "embed": {"text": "words"},
     "train.epochs": 2,
     "models": {"lstm": {"encoders": {"text": "lstm"}, "width": 8}},
+    "evaluate": {"analyses": ["calibration"]},
     # every training is drawn from its first moment on
     "tracking.live": 0,
 }
