@@ -68,7 +68,7 @@ def build(root: Path, samples: int = 65, **settings: Any) -> None:
     (root / "data/prepared/schema.json").write_text(json.dumps(schema | {"task": "single_label", "train_counts": counts}))
     (root / "data/embedded/spec").mkdir()
     for name, spec in SPECS.items():
-        about = spec | {"digest": name, "params": {}, "unknown": 1 if name == "text" else None}
+        about = spec | {"digest": name, "params": {"name": "made up"}, "unknown": 1 if name == "text" else None}
         (root / f"data/embedded/spec/{name}.json").write_text(json.dumps(about))
     models = {name: entry | {"width": 8} for name, entry in MODELS.items()}
     train = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01} | settings

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from deconfuse.analyses import Analysis, Subject, Tables
 
@@ -38,6 +37,10 @@ class Counter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
+        # brings in a compiler's parts
+        from torch.utils.flop_counter import flop_registry
+
+        self.formulas = flop_registry
         self.total = 0.0
         self.inside = 0
         """Recurrent layers at work, whose operations are told by `of_layer`."""
@@ -49,7 +52,7 @@ class Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func._overloadpacket)
+        formula = self.formulas.get(func._overloadpacket)
         if formula is not None and not self.inside:
             self.total += formula(*args, **(kwargs or {}), out_val=out)
         return out
