@@ -94,7 +94,9 @@ def finish(axes: np.ndarray, stacks: Sequence[Stack]) -> None:
     """Scales, names of the axes, the line of what is healthy, and which line is which."""
     for ax in (axes[0, 0], axes[1, 0], axes[0, 1], axes[1, 1]):
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(numticks=5))
+        low, high = ax.get_ylim()
+        # within two decades a tick at each would be one or two
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 3) if high < 100 * low else (1,), numticks=5))
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-").replace("e-", "e\N{MINUS SIGN}")))
     for ax in axes.flat:

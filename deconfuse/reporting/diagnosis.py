@@ -72,8 +72,9 @@ class Stack:
 
     @property
     def loss(self) -> Float[np.ndarray, " S"]:
-        """The mean over epochs of the validation loss, which is lower the sooner a model learns."""
-        return self.result.history.groupby("seed")["val_loss"].mean().to_numpy()
+        """The mean over epochs of the training loss, which is lower the sooner a model learns; the validation loss of a young batch norm is
+        that of running statistics which lag behind."""
+        return self.result.history.groupby("seed")["train_loss"].mean().to_numpy()
 
     @property
     def largest(self) -> float:

@@ -8,17 +8,17 @@ GONE, BLOWN_UP = -2.0, 2.0
 """log10 of the share of the last layer's gradient at the first: below the one it has vanished, above the other it has exploded."""
 
 
-def about_twins(found: list[Stack], pairs: list[Twins]) -> list[str]:
-    """Whether transposed convolution changes how much of the gradient reaches the first layer; nothing without any."""
+def about_twins(found: list[Stack], pairs: list[Twins]) -> str:
+    """Whether transposed convolution changes how much of the gradient reaches the first layer."""
     if not any(TRANSPOSED in stack.kinds for stack in found):
-        return ["No diagnosed model has a transposed convolution."]
+        return "No diagnosed model has a transposed convolution."
     pairs = [pair for pair in pairs if pair.kind == TRANSPOSED]
     if not pairs:
-        return [
+        return (
             "No diagnosed model with transposed convolutions has a convolutional twin beside it, alike in everything else, so whether they "
             "help the gradient is not known here."
-        ]
-    return [verdict(pairs), *map(told, pairs)]
+        )
+    return verdict(pairs)
 
 
 def verdict(pairs: list[Twins]) -> str:
@@ -59,7 +59,7 @@ def factor(gap: Gap) -> str:
     if gap.half is None:
         return ""
     low, high = (words.number(float(f"{10**value:.2g}")) for value in (gap.value - gap.half, gap.value + gap.half))
-    return f"; {10**gap.value:.2g} times as much, 95 % interval over seeds {low} to {high}"
+    return f"; {10**gap.value:.2g} times as much, 95 % interval over seeds {low} to {high}, {corrected(gap)}"
 
 
 def share(stack: Stack) -> str:
@@ -95,16 +95,24 @@ def about_network(pairs: list[Twins]) -> list[str]:
         soon = outcome(pair.loss, "it learns later", "it learns sooner")
         arrived = outcome(pair.flow, "more of it arrives", "less of it arrives")
         found.append(
-            f"Network deconvolution in place of {norm(pair.other)}, {trained([pair])}: the validation loss, mean of all epochs, is "
+            f"Network deconvolution in place of {norm(pair.other)}, {trained([pair])}: the training loss, mean of all epochs, is "
             f"{one:.3f} in {pair.one.name} and {other:.3f} in {pair.other.name}{within(pair.loss)}: {soon}. The gradient of "
             f"the first layer is {share(pair.one)} and {share(pair.other)} times that of the last{factor(pair.flow)}: {arrived}."
         )
     return found
 
 
+def corrected(gap: Gap) -> str:
+    return f"p by Holm {words.probability(1.0 if gap.p is None else gap.p)}"
+
+
 def within(gap: Gap) -> str:
     """A difference, with its 95 % interval over seeds where there is one."""
-    return "" if gap.half is None else f" (difference {words.signed(round(gap.value, 3))} \N{PLUS-MINUS SIGN} {gap.half:.3f} over seeds)"
+    return (
+        ""
+        if gap.half is None
+        else f" (difference {words.signed(round(gap.value, 3))} \N{PLUS-MINUS SIGN} {gap.half:.3f} over seeds, {corrected(gap)})"
+    )
 
 
 def norm(stack: Stack) -> str:

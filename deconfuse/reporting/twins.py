@@ -41,15 +41,15 @@ class Twins:
     flow: Gap
     """Of log10 of the share of the last layer's gradient that reaches the first, means over epochs."""
     loss: Gap
-    """Of the validation loss, means over epochs."""
+    """Of the training loss, means over epochs."""
 
     def __str__(self) -> str:
         return f"{self.one.name} and {self.other.name}"
 
 
 def twins(stacks: list[Stack]) -> list[Twins]:
-    """Each encoder with transposed convolutions beside the one that has convolutions in their place, layer by layer of as many weights;
-    each with network deconvolution beside those that have no normalisation, or batch norm, in its place."""
+    """Each encoder with transposed convolutions beside the one that has convolutions in their place, layer by layer of as many weights and
+    the same stride; each with network deconvolution beside those that have no normalisation, or batch norm, in its place."""
     pairs = [
         (one, other, kind)
         for one in stacks
@@ -60,7 +60,9 @@ def twins(stacks: list[Stack]) -> list[Twins]:
     ]
     flows = gaps(pairs, lambda stack: course(stack.ratio))
     losses = gaps(pairs, lambda stack: stack.loss)
-    return [Twins(*pair, flow, loss) for pair, flow, loss in zip(pairs, flows, losses, strict=True)]
+    made = [Twins(*pair, flow, loss) for pair, flow, loss in zip(pairs, flows, losses, strict=True)]
+    # where the gradient is weakest first
+    return sorted(made, key=lambda pair: float(course(pair.other.ratio).mean()))
 
 
 def gaps(pairs: list[tuple[Stack, Stack, str]], value: Callable[[Stack], Float[np.ndarray, " S"]]) -> list[Gap]:
@@ -83,11 +85,9 @@ def about(stack: Stack) -> dict[str, Any]:
 
 
 def but_for_transposed(one: Stack, other: Stack) -> bool:
-    """Whether the layers have the same names, numbers of weights and, but for transposed convolutions, kinds."""
-    mine, others = one.layers, other.layers
-    if len(mine) != len(others) or not (mine[["layer", "weights"]] == others[["layer", "weights"]]).all(axis=None):
-        return False
-    return bool((mine["kind"].replace(TRANSPOSED, "conv") == others["kind"]).all())
+    """Whether the layers have the same names, numbers of weights, strides and, but for transposed convolutions, kinds."""
+    mine, others = (stack.layers.assign(kind=stack.layers["kind"].replace(TRANSPOSED, "conv")) for stack in (one, other))
+    return mine.equals(others)
 
 
 def but_for_norm(one: Stack, other: Stack) -> bool:

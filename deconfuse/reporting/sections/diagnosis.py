@@ -8,8 +8,8 @@ from deconfuse.reporting.charts_diagnosis import HEALTHY, chart, layers
 from deconfuse.reporting.checkerboards import about_checkerboards, excess
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.diagnosis import Stack, course, end, stacks, start
-from deconfuse.reporting.flow import about_gradients, about_network, about_twins
-from deconfuse.reporting.twins import DECORRELATED, Twins, twins
+from deconfuse.reporting.flow import about_gradients, about_network, about_twins, told
+from deconfuse.reporting.twins import DECORRELATED, TRANSPOSED, Twins, twins
 
 HEADING = "Does deconvolution do what is said of it?"
 SWITCH = "No model was diagnosed, so this is not known here: set train.diagnose to true, for all models or in the entry of one."
@@ -18,9 +18,12 @@ SWITCH = "No model was diagnosed, so this is not known here: set train.diagnose 
 def make(context: Context) -> Section:
     found = stacks(context.results, context.root)
     if not found:
-        return Section("diagnosis", HEADING, context.render("diagnosis.html", said=[SWITCH], figures=[]), "Diagnosis", markdown=SWITCH)
+        return Section(
+            "diagnosis", HEADING, context.render("diagnosis.html", said=[SWITCH], each=[], figures=[]), "Diagnosis", markdown=SWITCH
+        )
     pairs = twins(found)
-    said = [*about_twins(found, pairs), about_gradients(found), *about_network(pairs), *about_checkerboards(found)]
+    said = [about_twins(found, pairs), about_gradients(found), *about_network(pairs), *about_checkerboards(found)]
+    each = [told(pair) for pair in pairs if pair.kind == TRANSPOSED]
     groups = grouped(found, pairs)
     tables = {"diagnosis": table(found), "diagnosis_layers": by_layer(found), "diagnosis_epochs": by_epoch(found)}
     if pairs:
@@ -28,13 +31,20 @@ def make(context: Context) -> Section:
     body = context.render(
         "diagnosis.html",
         said=said,
+        each=each,
         figures=[(" and ".join(stack.name for stack in group), chart(group, str(place))) for place, group in enumerate(groups)],
         pairs=pairs,
         rows=tables["diagnosis"].to_dict("records"),
         healthy=HEALTHY,
         seeds=words.seeds([stack.seeds for stack in found]),
     )
-    return Section("diagnosis", HEADING, body, "Diagnosis", tables, "\n\n".join(map(words.markdown, said)))
+    return Section("diagnosis", HEADING, body, "Diagnosis", tables, markdown(said, each))
+
+
+def markdown(said: list[str], each: list[str]) -> str:
+    """The first sentence, what it is made of, and the others."""
+    first, *others = map(words.markdown, said)
+    return "\n\n".join([first, *(["\n".join(f"- {words.markdown(one)}" for one in each)] if each else []), *others])
 
 
 def grouped(found: list[Stack], pairs: list[Twins]) -> list[list[Stack]]:
@@ -64,7 +74,7 @@ def table(found: list[Stack]) -> pd.DataFrame:
                 "dead_share": float(end(stack.dead).mean()),
                 "checkerboard": excess(stack, "conv", "network_deconvolution"),
                 "checkerboard_transposed": excess(stack, "transposed_conv"),
-                "mean_val_loss": float(stack.loss.mean()),
+                "mean_train_loss": float(stack.loss.mean()),
             }
             for stack in found
         ]
@@ -97,7 +107,7 @@ def of_twins(pairs: list[Twins]) -> pd.DataFrame:
     for pair in pairs:
         gaps = {
             f"{name}_{field}": getattr(gap, field)
-            for name, gap in (("log10_ratio", pair.flow), ("val_loss", pair.loss))
+            for name, gap in (("log10_ratio", pair.flow), ("train_loss", pair.loss))
             for field in ("value", "half", "p")
         }
         rows.append({"model": pair.one.name, "against": pair.other.name, "kind": pair.kind, "seeds": len(pair.one.seeds), **gaps})
