@@ -230,7 +230,7 @@ def test_rows_that_cannot_be_used_are_listed(own: Path) -> None:
 
 def test_line_ends_inside_a_text_end_no_text(own: Path) -> None:
     """U+2028 and U+0085 end a line for some readers."""
-    from stages.embed import prepared as read_back
+    from deconfuse.prepared import values as read_back
 
     with (own / "table.csv").open("a", newline="") as file:
         csv.writer(file).writerows([[f"n{i}", "cat", "media/left0.png", "", "a\u2028b\x85c\r\nd", "s"] for i in range(20)])

@@ -31,6 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(root: Path, model: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Served:
     monkeypatch.chdir(root)
     bundle.write(model, folder)
+    shutil.copyfile(bundle.best_weights(model), folder / bundle.WEIGHTS)
     return Served(folder)
 
 

@@ -19,5 +19,5 @@ def wilson(right: Float[np.ndarray, " N"]) -> tuple[float, float]:
     centre = share + Z**2 / (2 * size)
     half = Z * np.sqrt(share * (1 - share) / size + (Z / (2 * size)) ** 2)
     scale = 1 + Z**2 / size
-    # rounding must not put the share outside
-    return float(min(share, (centre - half) / scale)), float(max(share, (centre + half) / scale))
+    # rounding must put neither the share outside nor a bound beyond what a share can be
+    return float(max(0.0, min(share, (centre - half) / scale))), float(min(1.0, max(share, (centre + half) / scale)))
