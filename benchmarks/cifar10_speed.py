@@ -31,7 +31,7 @@ SETTINGS = {
     "ema": 0.99,
 }
 ENTRY = {
-    "encoders": {"image": {"name": "cnn", "channels": [64, 128, 256, 256], "pools": 3, "grid": 1}},
+    "encoders": {"image": {"name": "cnn", "channels": [64, 128, 128, 256, 256], "repeat": 2, "residual": True, "pools": 3, "grid": 1}},
     "width": 64,
     "augment": {"image": [{"name": "crop", "shift": 4}, "flip", {"name": "cutout", "size": 0.25}]},
 }

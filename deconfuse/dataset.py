@@ -32,7 +32,7 @@ class Dataset:
         """The samples at `index`, in its order."""
         if isinstance(index, slice):
             return self.each(lambda x: x[index])
-        here = index.to(self.label.device)
+        here = fetched(index, self.label.device)
         # up to six times as fast as x[here], which goes value by value
         return self.each(lambda x: x.index_select(0, here))
 
@@ -53,3 +53,10 @@ class Dataset:
             {name: change(x) for name, x in self.present.items()},
             change(self.label),
         )
+
+
+def fetched(index: Int[Tensor, " B"], device: torch.device) -> Int[Tensor, " B"]:
+    """An index where the samples are. From memory that is not pinned a copy to a GPU would wait for all that is at work there."""
+    if device.type == "cuda" and not index.is_cuda:
+        return index.pin_memory().to(device, non_blocking=True)
+    return index.to(device)

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from clone import ROOT, Clone, git
 from small_project import MODELS, build
+from torch.cuda import is_available
 
 from deconfuse.training.draws import order
 
@@ -160,6 +162,30 @@ def test_a_model_without_rows_is_told(tmp_path: Path) -> None:
     process = training(tmp_path, "cnn")
     assert b"error: models.cnn: only 0 rows of the val split have any of image; it needs 2 or more" in process.communicate()[1]
     assert process.returncode == 1
+
+
+# ---- on a GPU
+
+
+@pytest.mark.skipif(not is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("settings", [{"precision": "fp32"}, {"precision": "bf16", "cuda_graph": True}], ids=["steps", "recorded"])
+@pytest.mark.parametrize("name", ["cnn", "deconvolution", "attention"])
+def test_a_killed_training_on_a_gpu_ends_with_the_bytes_of_an_undisturbed_one(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    plain, disturbed = tmp_path / "plain", tmp_path / "disturbed"
+    build(plain, **settings)
+    build(disturbed, checkpoint=0, **settings)
+    process = training(disturbed, name)
+    wait_for(lambda: len(saved(disturbed, name)) > 0, process)
+    process.kill()
+    process.communicate()
+    processes = [training(disturbed, name), training(plain, name)]
+    said = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert (
+        "going on after" in said[0]
+        and json.loads((plain / "data/models" / name / "run.json").read_text())["environment"]["device"] != "cpu"
+    )
+    assert digests(disturbed, name) == digests(plain, name)
 
 
 # ---- under DVC

@@ -72,7 +72,8 @@ def main(name: str, seed: str) -> None:
     encoder = Speedrunner(model.normalised("image", some).cpu(), job.entry.width)
     model.encoders["image"] = encoder.to(job.device).to(memory_format=torch.channels_last)
     model.bf16 = frozenset(["encoders.image"] if job.device.type == "cuda" else [])
-    recipe = replace(recipe, optimizer=optimizer(wanted.optimizer, model, wanted.weight_decay, wanted.momentum))
+    stepper = optimizer(wanted.optimizer, model, wanted.weight_decay, wanted.momentum)
+    recipe = replace(recipe, optimizer=stepper, recorder=job.hasten(model, print))
     state = fit(model, job.splits["train"], job.splits["val"], recipe, lambda row: None)
     tell(state.started, state.ended, [float(row["val_accuracy"]) for row in state.rows])
 

@@ -36,7 +36,7 @@ class Augmentation(ABC):
     def covered(self, x: Shaped[Tensor, "B ..."], mask: Bool[Tensor, "..."]) -> Shaped[Tensor, "B ..."]:
         """`x` with `fill` where the mask is; in whole numbers where `x` is."""
         fill = self.fill if x.is_floating_point() else round(self.fill)
-        return torch.where(mask, torch.tensor(fill, dtype=x.dtype, device=x.device), x)
+        return x.masked_fill(mask, fill)
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Float[Tensor, "..."]:

@@ -47,6 +47,21 @@ def map_shape(blocks: nn.Module, spec: Spec) -> tuple[int, int, int]:
     return made.shape[1], made.shape[2], made.shape[3]
 
 
+class Mean(nn.Module):
+    """The mean of each channel; torch's adaptive pool to one place gives the same, but its gradient is no function that a compiler can
+    join with those around it."""
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C 1 1"]:
+        return x.mean((2, 3), keepdim=True)
+
+
+def pool(side: int | None) -> nn.Module:
+    """A map's means over a square grid of places; the map as it is where there is none."""
+    if side is None:
+        return nn.Identity()
+    return Mean() if side == 1 else nn.AdaptiveAvgPool2d(side)
+
+
 class GridTokens(nn.Module):
     """A feature map to tokens: averaged to a square grid with a linear map of each place, or flattened with one linear map of all.
 
@@ -60,7 +75,7 @@ class GridTokens(nn.Module):
     def __init__(self, shape: tuple[int, int, int], width: int, side: int | None, activation: str = "none") -> None:
         super().__init__()
         channels, height, breadth = shape
-        self.pool = nn.Identity() if side is None else nn.AdaptiveAvgPool2d(side)
+        self.pool = pool(side)
         self.project = nn.Linear(channels * height * breadth if side is None else channels, width)
         self.activation = nn.ReLU() if activation == "relu" else nn.Identity()
         self.grid = (1, 1) if side is None else (side, side)
