@@ -77,6 +77,7 @@ def test_a_residual_adds_a_blocks_input_before_the_pool() -> None:
         ("deconvolution", {"channels": [4, 4], "stride": 1, "residual": True}, "but one makes 48 x 48 of 24 x 24"),
         ("deconvolution", {"kernel": 1, "growth": 2}, "a kernel of 1 leaves gaps at a growth of 2"),
         ("deconvolution", {"kernel": 2, "growth": 1}, "a kernel of 2 cannot keep the size of a map"),
+        ("deconvolution", {"channels": [4, 4], "kernel": 4, "growth": 2, "pools": 2}, "`pools: 2` would pool the last of 2 blocks"),
     ],
 )
 def test_what_cannot_be_is_refused(name: str, options: dict[str, Any], words: str) -> None:
@@ -84,7 +85,15 @@ def test_what_cannot_be_is_refused(name: str, options: dict[str, Any], words: st
         make(name, PICTURE, **options)
     if "kernel" in options:
         with pytest.raises(UserError, match=words):
-            part("encoders", name).check(None, 8, **options)
+            part("encoders", name).check(None, 8, **{"channels": [4], "pools": 0} | options)
+
+
+def test_the_first_blocks_of_a_deconvolution_end_in_a_pool() -> None:
+    x = batch(PICTURE, 2)
+    encoder = make("deconvolution", PICTURE, channels=[4, 8, 8], pools=1, residual=True).eval()
+    first, *others = encoder.blocks
+    torch.testing.assert_close(first(x), F.max_pool2d(first[:-1](x), 2))
+    assert [block(maps).shape[-1] for block, maps in zip(others, (first(x), others[0](first(x))), strict=True)] == [6, 6]
 
 
 @pytest.mark.parametrize(("kernel", "growth"), [(1, 1), (3, 1), (2, 2), (3, 2), (4, 2), (5, 2), (3, 3), (4, 3), (4, 4), (9, 4)])

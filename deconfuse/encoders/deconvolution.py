@@ -64,6 +64,10 @@ class Deconvolution(Encoder):
             Field(description="Normalisation of what each layer gives, which has a bias with `none`."),
         ] = "batch",
         residual: WithResidual = False,
+        pools: Annotated[
+            int,
+            Field(ge=0, description="Blocks, from the first on, that end in a max pool, which halves height and width; never the last."),
+        ] = 0,
         ending: Annotated[
             Literal["relu", "linear"],
             Field(description="What follows the last transposed convolution: batch norm and ReLU, or nothing but its bias."),
@@ -72,13 +76,14 @@ class Deconvolution(Encoder):
         activation: Activation = "none",
     ) -> None:
         super().__init__()
-        self.check(spec, width, kernel=kernel, growth=growth)
+        self.check(spec, width, channels=channels, kernel=kernel, growth=growth, pools=pools)
         pairs = list(zip((channels_of(spec), *channels[:-1]), channels, strict=True))
         up = Up(kernel, growth)
         made = [layers(a, b, stride, up, norm) for a, b in pairs[:-1]]
         is_linear = ending == "linear"
         made.append(linear(*pairs[-1], stride, up, norm, is_averaged=grid == 1) if is_linear else layers(*pairs[-1], stride, up, norm))
-        self.blocks = nn.Sequential(*(block(each, has) for each, has in zip(made, residuals(residual, pairs), strict=True)))
+        pooled = [nn.MaxPool2d(2, ceil_mode=True) if place < pools else None for place in range(len(made))]
+        self.blocks = nn.Sequential(*map(block, made, residuals(residual, pairs), pooled))
         self.tokens = GridTokens(map_shape(self.blocks, spec), width, grid, activation)
 
     @classmethod
@@ -88,6 +93,8 @@ class Deconvolution(Encoder):
             raise UserError(f"a kernel of {kernel} leaves gaps at a growth of {growth}; make `kernel` as large")
         if growth == 1 and kernel % 2 == 0:
             raise UserError(f"a kernel of {kernel} cannot keep the size of a map, as a growth of 1 does; make `kernel` odd")
+        if options["pools"] >= len(options["channels"]):
+            raise UserError(f"`pools: {options['pools']}` would pool the last of {len(options['channels'])} blocks; give fewer")
 
     def forward(self, x: Float[Tensor, "B ..."], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         return self.tokens(self.blocks(picture(x)))
