@@ -1,4 +1,7 @@
-"""How the fused embeddings lie: whether their clusters are the classes, and a map of them."""
+"""How the fused embeddings lie: whether their clusters are the classes, and a map of them.
+
+All by one thread: of so few rows several are no faster, and where other work has the cores they wait for each other most of the time.
+"""
 
 import numpy as np
 from jaxtyping import Float
@@ -17,9 +20,11 @@ def agreement(embeddings: Float[np.ndarray, "N D"], labels: np.ndarray, number: 
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
+    from threadpoolctl import threadpool_limits
 
     points = standardised(embeddings)
-    found = KMeans(number, n_init=4, random_state=SEED).fit_predict(points)
+    with threadpool_limits(1):
+        found = KMeans(number, n_init=4, random_state=SEED).fit_predict(points)
     return {
         "nmi": float(normalized_mutual_info_score(labels, found)),
         "ari": float(adjusted_rand_score(labels, found)),
@@ -30,10 +35,12 @@ def agreement(embeddings: Float[np.ndarray, "N D"], labels: np.ndarray, number: 
 def flattened(embeddings: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N 2"]:
     """The rows on a plane, neighbours near each other (t-SNE: van der Maaten & Hinton 2008); distances between groups mean little."""
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     points = standardised(embeddings)
     perplexity = min(30.0, (len(points) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=SEED, max_iter=500, n_jobs=1).fit_transform(points)
+    with threadpool_limits(1):
+        return TSNE(perplexity=perplexity, init="pca", random_state=SEED, max_iter=500, n_jobs=1).fit_transform(points)
 
 
 def standardised(embeddings: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N D"]:
