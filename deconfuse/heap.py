@@ -18,3 +18,10 @@ def keep_freed() -> None:
     if mallopt is not None:
         mallopt(MMAP_THRESHOLD, LARGE)
         mallopt(TRIM_THRESHOLD, LARGE)
+
+
+def give_back() -> None:
+    """Give the system what of the memory is free at present, as between two pieces of work that have little in common."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -26,6 +26,7 @@ from deconfuse.dataset import Dataset
 from deconfuse.device import prepare
 from deconfuse.errors import command
 from deconfuse.files import read_json, whole, write_json
+from deconfuse.heap import give_back
 from deconfuse.lookup import part
 from deconfuse.metrics import Facts, Figures, Metrics, over_seeds
 from deconfuse.model import Model
@@ -129,6 +130,8 @@ def measured(
         if subject.is_best:
             np.save(folder / "embeddings.npy", fused.cpu().numpy())
         for analysis in analyses:
+            # what one is done with would lie beside what the next one needs
+            give_back()
             for stem, found in analysis(subject).items() if subject.is_best or analysis.of_every_seed else ():
                 tables.setdefault(stem, []).extend({"seed": seed, **row} for row in found)
     for split, rows in predictions.items():

@@ -16,6 +16,21 @@ for i in range(40):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 """
 
+HELD = """
+from pathlib import Path
+import numpy as np
+from deconfuse.heap import give_back, keep_freed
+def pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+keep_freed()
+before = pages()
+held = [np.ones(100_000) for _ in range(100)]
+del held
+kept = pages()
+give_back()
+print(before, kept, pages())
+"""
+
 
 def faults(how: str) -> int:
     out = subprocess.run([sys.executable, "-c", LOOP, how], capture_output=True, text=True, check=True)
@@ -25,3 +40,10 @@ def faults(how: str) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="page faults are counted as Linux does")
 def test_freed_memory_is_used_again() -> None:
     assert faults("keep") < 0.5 * faults("give back")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are counted as Linux does")
+def test_what_is_kept_can_be_given_back() -> None:
+    out = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    before, kept, left = map(int, out.stdout.split())
+    assert kept - before > 15_000 and left - before < 2_000, "of 80 MB, in pages of 4 kB"

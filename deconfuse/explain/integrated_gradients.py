@@ -4,7 +4,7 @@ from deconfuse.explain import Maps, Method, Question
 
 STEPS, FEW = 24, 8
 """Points of the way, by Gauss-Legendre quadrature; and of one roughly followed."""
-AT_ONCE = 4_000_000
+AT_ONCE = 500_000
 """Values of all inputs in one pass through the model."""
 
 
