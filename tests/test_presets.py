@@ -130,6 +130,7 @@ def test_a_preset_builds_its_models(path: Path, name: str) -> None:
     [
         ("cifar10_conv_deconv", "formula", "image", 439_146),
         ("cifar10_conv_deconv", "pooled", "image", 439_274),
+        ("cifar10_conv_deconv", "strided", "image", 439_274),
         ("lstm", "audio_lstm", "audio", 57_994),
         ("ddnet", "pooled", "image", 186_411),
     ],
