@@ -23,7 +23,7 @@ test: $(READY)
 	ruff check .
 	ruff format --check .
 	ty check deconfuse stages
-	pytest -n auto --dist loadfile
+	pytest -n auto --dist loadfile --no-loadscope-reorder
 
 setup: $(READY)
 

@@ -2,5 +2,25 @@
 
 import os
 
+import pytest
+
 # two threads on a busy machine are many times slower than one; torch reads this when it is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+LONG = (
+    "test_pipeline.py",
+    "test_tracking_life.py",
+    "test_team_server.py",
+    "test_kill.py",
+    "test_distributed.py",
+    "test_own_data.py",
+    "test_fresh_clone.py",
+    "test_planted.py",
+    "test_benchmarks.py",
+    "test_search.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first: one that began last would end alone, the other cores idle."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
