@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Encoder, Out, Spec, valid
+from deconfuse.encoders._grid import pool
 from deconfuse.encoders._recurrent import last_states
 
 
@@ -38,7 +39,7 @@ class CnnLstm(Encoder):
         super().__init__()
         inputs = spec.shape[1]
         self.blocks = nn.Sequential(*(block(a, b) for a, b in zip((inputs, *channels[:-1]), channels, strict=True)))
-        self.pool = nn.AdaptiveAvgPool2d(grid)
+        self.pool = pool(grid)
         self.rnn = nn.LSTM(channels[-1] * grid * grid, hidden, layers, batch_first=True, bidirectional=bidirectional)
         self.project = nn.Linear(hidden * (2 if bidirectional else 1), width)
 
