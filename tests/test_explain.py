@@ -75,7 +75,7 @@ def test_deconvolution_is_unpooling_a_relu_on_the_signal_and_transposed_filters(
         sizes.append(up.shape[-2:])
         up, switch = F.max_pool2d(F.relu(block[0](up)), 2, return_indices=True)
         switches.append(switch)
-    down = (model.head.weight[:1] @ encoder.tokens.project.weight).view(1, *up.shape[1:]).expand(2, -1, -1, -1)
+    down = (model.head.weight[:1] @ encoder.tokens.project.weight).view(1, *up.shape[2:], -1).permute(0, 3, 1, 2).expand(2, -1, -1, -1)
     for block, switch, size in zip(reversed(encoder.blocks), reversed(switches), reversed(sizes), strict=True):
         # flattened, so that the test does not need what has no deterministic form
         unpooled = down.new_zeros(*down.shape[:2], size.numel()).scatter(2, switch.flatten(2), down.flatten(2)).unflatten(2, size)

@@ -84,9 +84,10 @@ class GridTokens(nn.Module):
         self.grid = (1, 1) if side is None else (side, side)
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B L D"], Out]:
-        # a place of the grid holds one mean a channel; flattened, the only place holds all of the map
+        # a place of the grid holds one mean a channel; flattened, the only place holds all of the map, in the order that it has in memory:
+        # another one would give the map a gradient in another order, which all layers below would have to reorder
         rows, columns = self.grid
-        places = rearrange(self.pool(features), "b c (h y) (w x) -> b (h w) (c y x)", h=rows, w=columns)
+        places = rearrange(self.pool(features), "b c (h y) (w x) -> b (h w) (y x c)", h=rows, w=columns)
         tokens = self.activation(self.project(places))
         mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
         return tokens, {"mask": mask, "grid": self.grid}

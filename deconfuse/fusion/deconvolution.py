@@ -4,6 +4,7 @@ from typing import Annotated
 
 import torch
 from einops import rearrange
+from einops.layers.torch import Rearrange
 from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -41,7 +42,8 @@ class Deconvolution(Fusion):
             nn.GroupNorm(1, hidden),
             nn.ReLU(),
             nn.AdaptiveAvgPool2d(pool),
-            nn.Flatten(),
+            # in the order that it has in memory, so that the gradient comes in it, too
+            Rearrange("b c h w -> b (h w c)"),
         )
 
     def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
