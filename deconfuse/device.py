@@ -29,7 +29,7 @@ def prepare(device: str, threads: int, precision: str) -> torch.device:
     # gradients (adaptive pooling's for one) have no repeatable form: torch warns and goes on
     torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "warn")
     # else every new tensor is first filled with NaN, which shows code that reads what nobody wrote, and takes a tenth of the time
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # ty: ignore[missing-attribute]
     torch.backends.cudnn.benchmark = False
     if chosen.type == "cuda":
         torch.backends.cudnn.allow_tf32 = precision != "fp32"

@@ -377,6 +377,7 @@ def test_an_attention_layer_is_the_one_of_torch() -> None:
         target.load_state_dict(source.state_dict())
     x, mask = torch.randn(2, 5, 12), torch.tensor([[True] * 5, [True, False, True, True, False]])
     torch.testing.assert_close(ours(x, mask)[mask], theirs(x, src_key_padding_mask=~mask)[mask], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours(x, mask, 2), ours(x, mask)[:, :2], rtol=1e-4, atol=1e-5)
 
 
 def test_a_clip_is_seen_as_the_convolutions_over_space_and_time_say() -> None:

@@ -38,9 +38,11 @@ class Attention(Fusion):
 
     def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
         x, mask = self.beside(tokens, masks)
-        for layer in self.layers:
+        *others, last = self.layers
+        for layer in others:
             x = layer(x, mask)
-        return self.norm(x[:, 0]), {}
+        # of the last one only the class token is read: less than half of a layer's work
+        return self.norm(last(x, mask, 1)[:, 0]), {}
 
     def shares(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> dict[str, Float[Tensor, " B"]]:
         """Of which modalities the class token's content is, by attention rollout (Abnar & Zuidema 2020)."""

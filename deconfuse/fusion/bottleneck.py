@@ -44,9 +44,10 @@ class Bottleneck(Fusion):
     def forward(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> tuple[Float[Tensor, "B O"], Out]:
         """As the contract; `out["classes"]` is modality -> (B, O), its class token: the head makes of it that modality's vote."""
         own, bottleneck, seen, there = self.begun(tokens, masks)
-        for layer in self.layers:
+        *others, last = cast("list[Exchange]", self.layers)
+        for layer in others:
             own, bottleneck = layer(own, bottleneck, seen, there)
-        classes = {name: self.norm(own[name][:, :1]) for name in self.modalities}
+        classes = {name: self.norm(token) for name, token in last.classes(own, bottleneck, seen).items()}
         return mean_over(classes, there)[:, 0], {"classes": {name: token[:, 0] for name, token in classes.items()}}
 
     def shares(self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]]) -> dict[str, Float[Tensor, " B"]]:
@@ -101,6 +102,12 @@ class Exchange(nn.Module):
     ) -> tuple[dict[str, Float[Tensor, "B _ D"]], Float[Tensor, "B N D"]]:
         both = {name: layer(torch.cat([own[name], bottleneck], dim=1), seen[name]) for name, layer in self.of.items()}
         return divided(both, bottleneck.shape[1], there)
+
+    def classes(
+        self, own: dict[str, Float[Tensor, "B _ D"]], bottleneck: Float[Tensor, "B N D"], seen: dict[str, Bool[Tensor, "B _"]]
+    ) -> dict[str, Float[Tensor, "B 1 D"]]:
+        """Each modality's class token after the layer, by less than half of its work."""
+        return {name: layer(torch.cat([own[name], bottleneck], dim=1), seen[name], 1) for name, layer in self.of.items()}
 
     def weights(
         self, own: dict[str, Float[Tensor, "B _ D"]], bottleneck: Float[Tensor, "B N D"], seen: dict[str, Bool[Tensor, "B _"]]
