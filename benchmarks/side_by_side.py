@@ -2,8 +2,10 @@
 
     python -m benchmarks.side_by_side [--rounds 5] [--scale 1.0] [--mirror FOLDER]
 
-The same two models either way, each by the train stage in a process of its own; what counts is the time in the trainings, not
-the imports before. The weights of the two at once are compared, byte by byte, with those of each alone with one thread.
+Two tables: of two fusions as in the default line-up, of a sound, a picture and a clip in batches of 32, and of two networks for
+pictures in batches of 64, whose larger convolutions two threads share well. The same two models either way, each by the train stage in a
+process of its own; what counts is the time in the trainings, not the imports before. The weights of the two at once are compared, byte by
+byte, with those of each alone with one thread.
 """
 
 import tempfile
@@ -13,14 +15,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks import project
 from benchmarks.measuring import arguments, head, ratios, spread, table, turns
-from benchmarks.workloads import PRINTED_CNN, digits
+from benchmarks.project import Arrays
+from benchmarks.workloads import PRINTED_CNN, Made, digits
 
-MODELS = {
+Models = dict[str, dict[str, Any]]
+PICTURES: Models = {
     "cnn": {"encoders": {"image": PRINTED_CNN}, "width": 64},
     "conv_deconv": {"encoders": {"image": {"name": "deconvolution", "channels": [16, 32]}}, "width": 64},
 }
+ALL = {"audio": "cnn", "image": "cnn", "video": "cnn_lstm"}
+FUSIONS: Models = {name: {"encoders": ALL, "fusion": name} for name in ("concat", "attention")}
+SHAPES = {"audio": (39, 32), "image": (1, 16, 16), "video": (8, 1, 16, 16)}
+"""Of the data set that comes along."""
 BOTH, TWO_THREADS, ALONE = "two at once, 1 thread each", "one after the other, 2 threads", "one after the other, 1 thread"
 
 
@@ -29,24 +39,24 @@ def fresh(folder: Path, threads: int, name: str) -> None:
     project.train(folder, name, threads)
 
 
-def one_by_one(folder: Path, threads: int) -> float:
+def one_by_one(folder: Path, threads: int, models: Models) -> float:
     """Seconds of both trainings, their starts left out."""
-    for name in MODELS:
+    for name in models:
         fresh(folder, threads, name)
-    return sum(end - begin for begin, end in times(folder))
+    return sum(end - begin for begin, end in times(folder, models))
 
 
-def at_once(folder: Path) -> float:
+def at_once(folder: Path, models: Models) -> float:
     """Seconds from the first's start to the last's end."""
-    with ThreadPoolExecutor(len(MODELS)) as pool:
-        list(pool.map(partial(fresh, folder, 1), MODELS))
-    begun, ended = zip(*times(folder), strict=True)
+    with ThreadPoolExecutor(len(models)) as pool:
+        list(pool.map(partial(fresh, folder, 1), models))
+    begun, ended = zip(*times(folder, models), strict=True)
     return max(ended) - min(begun)
 
 
-def times(folder: Path) -> list[tuple[float, float]]:
+def times(folder: Path, models: Models) -> list[tuple[float, float]]:
     """When each training began and ended."""
-    found = [project.result(folder, name) for name in MODELS]
+    found = [project.result(folder, name) for name in models]
     return [(one["started"], one["epoch_ended"][-1]) for one in found]
 
 
@@ -55,26 +65,45 @@ def weights(folder: Path) -> list[str]:
     return [sha256(path.read_bytes()).hexdigest() for path in sorted((folder / "data/models").rglob("*.safetensors"))]
 
 
+def several(train: int, val: int) -> Made:
+    """Noise in the shapes of a sound, a picture and a clip: for time, not for accuracy."""
+    draw = np.random.default_rng(0)
+    splits: dict[str, Arrays] = {}
+    for split, samples in (("train", train), ("val", val)):
+        splits[split] = {name: draw.integers(0, 256, (samples, *shape), dtype=np.uint8) for name, shape in SHAPES.items()}
+        splits[split]["audio"] = splits[split]["audio"].astype(np.float32)
+    return splits, {split: draw.integers(0, 10, len(arrays["image"])) for split, arrays in splits.items()}
+
+
+def measure(what: str, models: Models, made: Made, batch: int, rounds: int) -> bool:
+    """Print a table; whether the weights are the same bytes."""
+    with tempfile.TemporaryDirectory() as place:
+        folders = {1: Path(place) / "one", 2: Path(place) / "two", 0: Path(place) / "both"}
+        for threads, folder in folders.items():
+            settings = {"epochs": 3, "batch_size": batch, "threads": threads or 1}
+            project.write(folder, *made, {"train": settings, "models": models})
+        works: dict[str, Any] = {BOTH: partial(at_once, folders[0], models)}
+        works |= {TWO_THREADS: partial(one_by_one, folders[2], 2, models), ALONE: partial(one_by_one, folders[1], 1, models)}
+        found = turns(works, rounds)
+        is_same = weights(folders[0]) == weights(folders[1])
+    rows = [[name, spread(taken), spread(ratios(taken, found[TWO_THREADS]))] for name, taken in found.items()]
+    samples = len(made[1]["train"])
+    table([f"{len(models)} {what}, {samples} samples, batches of {batch}", "s", "times the throughput"], rows)
+    print(f"weights of the two at once and of each alone: {'the same bytes' if is_same else 'DIFFERENT BYTES'}\n")
+    return is_same
+
+
 def main() -> None:
     parser = arguments(__doc__ or "", 5)
     parser.add_argument("--mirror", type=Path, help="a folder with public sets; without it pictures are made up")
     chosen = parser.parse_args()
     head(chosen)
-    samples = max(64, round(20000 * chosen.scale))
-    with tempfile.TemporaryDirectory() as place:
-        made = digits(samples, max(64, samples // 8), chosen.mirror)
-        folders = {1: Path(place) / "one", 2: Path(place) / "two", 0: Path(place) / "both"}
-        for threads, folder in folders.items():
-            settings = {"epochs": 3, "batch_size": 64, "threads": threads or 1}
-            project.write(folder, *made, {"train": settings, "models": MODELS})
-        works: dict[str, Any] = {BOTH: partial(at_once, folders[0])}
-        works |= {TWO_THREADS: partial(one_by_one, folders[2], 2), ALONE: partial(one_by_one, folders[1], 1)}
-        found = turns(works, chosen.rounds)
-        is_same = weights(folders[0]) == weights(folders[1])
-    rows = [[name, spread(taken), spread(ratios(taken, found[TWO_THREADS]))] for name, taken in found.items()]
-    table([f"{len(MODELS)} models, {samples} samples", "s", "times the throughput"], rows)
-    print(f"weights of the two at once and of each alone: {'the same bytes' if is_same else 'DIFFERENT BYTES'}")
-    if not is_same:
+    few, many = (max(64, round(samples * chosen.scale)) for samples in (2000, 20000))
+    found = [
+        measure("fusions", FUSIONS, several(few, max(64, few // 8)), 32, chosen.rounds),
+        measure("networks for pictures", PICTURES, digits(many, max(64, many // 8), chosen.mirror), 64, chosen.rounds),
+    ]
+    if not all(found):
         raise SystemExit(1)
 
 
