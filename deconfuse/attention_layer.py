@@ -31,8 +31,9 @@ class Layer(nn.Module):
 
         Only the `first` so many tokens are worked out, where the rest is not needed; None is all.
         """
-        query, key, value = self.split(x) if first is None else self.split_first(x, first)
-        x = x if first is None else x[:, :first]
+        query, key, value = self.split(x)
+        if first is not None:
+            query, x = query[:, :, :first], x[:, :first]
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=rearrange(mask, "b l -> b 1 1 l"))
         x = x + self.project(rearrange(mixed, "b h l d -> b l (h d)"))
         return x + self.feed(self.norm_feed(x))
@@ -46,14 +47,6 @@ class Layer(nn.Module):
     def split(self, x: Float[Tensor, "B L D"]) -> Float[Tensor, "3 B H L E"]:
         """Queries, keys and values of each head."""
         return rearrange(self.query_key_value(self.norm_attention(x)), "b l (three h d) -> three b h l d", three=3, h=self.heads)
-
-    def split_first(self, x: Float[Tensor, "B L D"], first: int) -> tuple[Float[Tensor, "B H F E"], ...]:
-        """Queries of the first tokens, keys and values of all."""
-        normal, width = self.norm_attention(x), x.shape[-1]
-        weight, bias = self.query_key_value.weight, self.query_key_value.bias
-        query = rearrange(F.linear(normal[:, :first], weight[:width], bias[:width]), "b l (h d) -> b h l d", h=self.heads)
-        key, value = rearrange(F.linear(normal, weight[width:], bias[width:]), "b l (two h d) -> two b h l d", two=2, h=self.heads)
-        return query, key, value
 
 
 def rolled(weights: Float[Tensor, "B H L L"], content: Float[Tensor, "B L M"]) -> Float[Tensor, "B L M"]:
