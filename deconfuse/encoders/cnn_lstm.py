@@ -48,8 +48,7 @@ class CnnLstm(Encoder):
         # padding repeats a clip's first frame, so that batch norm sees real pictures only
         padded = rearrange(valid(length, x, frames), "b t -> b t 1 1 1")
         features = self.pool(self.blocks(rearrange(torch.where(padded, x, x[:, :1]), "b t c h w -> (b t) c h w")))
-        # in the order that they have in memory, so that the gradient comes in it, too
-        sequence = rearrange(features, "(b t) c h w -> b t (h w c)", t=frames)
+        sequence = rearrange(features, "(b t) c h w -> b t (c h w)", t=frames)
         tokens = self.project(last_states(self.rnn, sequence, length))[:, None]
         return tokens, {"mask": torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)}
 
