@@ -10,6 +10,7 @@ import pytest
 from finished_project import Fake
 
 from deconfuse.files import read_json, write_json
+from deconfuse.serving.packaging import package
 from deconfuse.tracking import sync
 from deconfuse.tracking.drawing import MODEL_TAG
 from deconfuse.tracking.store import find
@@ -45,7 +46,7 @@ def drawn(root: Path, name: str) -> tuple[dict[str, str], dict[str, bytes]]:
     client = find(root).client()
     (run,) = client.search_runs(["1"], f"attributes.run_name = '{name}'")
     folder = Path(str(run.info.artifact_uri).removeprefix("file://"))
-    return run.data.tags, {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return run.data.tags, contents(folder)
 
 
 def synced(**expected: list[str]) -> None:
@@ -70,6 +71,21 @@ def test_every_run_has_its_model_and_each_weight_once(project: Path) -> None:
         assert (told["artifact_path"], list(told["flavors"])) == ("model", ["python_function"])
     assert "deconfuse/serving/served.py" in names(model["code.zip"])
     synced(known=["one", "three"])
+
+
+def test_what_a_process_has_on_its_path_changes_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package("one", project / "before", project)
+    # as it is once setuptools is imported, which brings a `wheel` along
+    about = project / "brought/wheel-0.1.dist-info/METADATA"
+    about.parent.mkdir(parents=True)
+    about.write_text("Metadata-Version: 2.1\nName: wheel\nVersion: 0.1\n")
+    monkeypatch.syspath_prepend(about.parents[1])
+    package("one", project / "after", project)
+    assert contents(project / "after") == contents(project / "before")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def size(description: bytes) -> int:

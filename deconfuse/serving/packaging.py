@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import platform
 import warnings
 import zipfile
 from collections.abc import Generator
@@ -72,6 +73,7 @@ def package(name: str, folder: Path, root: Path = Path()) -> dict[str, Any]:
         )
         (folder / bundle.BUNDLE / bundle.WEIGHTS).symlink_to((root / bundle.best_weights(name, root)).resolve())
         (folder / CODE).write_bytes(code())
+        (folder / "python_env.yaml").write_text(environment())
         # MLflow notes where it found them on this machine
         flavor = made.flavors[FLAVOR_NAME]
         flavor["model_code_path"] = Path(flavor["model_code_path"]).name
@@ -128,6 +130,12 @@ def needed(about: dict[str, Any]) -> list[str]:
     options = bundle.named(about["model"])
     libraries = {one["library"] for one in options if "library" in one} | {"transformers" for one in options if one["name"] == "wordpieces"}
     return [f"{name}=={version(name)}" for name in (*NEEDED, *sorted(libraries))]
+
+
+def environment() -> str:
+    """The Python of a machine that serves the model. MLflow would pin what installs packages, too, by what the process at hand happens to
+    have on its path: once setuptools is imported, that is a `wheel` of its own."""
+    return f"python: {platform.python_version()}\nbuild_dependencies:\n- pip\n- setuptools\n- wheel\ndependencies:\n- -r requirements.txt\n"
 
 
 @cache
