@@ -34,6 +34,7 @@ INSTALL = (
     "error: Lightning is not installed; `uv pip install --group benchmark -c constraints.txt` installs it, `--no-lightning` does without it"
 )
 MODEL = "model"
+COMPARED = ["head", "wide_head", "cnn", "conv_deconv"]
 ENGINE = "engine"
 COLUMNS = [
     "contender",
@@ -143,7 +144,7 @@ def main() -> None:
     parser = arguments(__doc__ or "", 5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--mirror", type=Path, help="a folder with public sets; without it pictures are made up")
-    parser.add_argument("--workloads", nargs="+", default=["head", "cnn", "conv_deconv"], choices=["head", "cnn", "conv_deconv"])
+    parser.add_argument("--workloads", nargs="+", default=COMPARED, choices=COMPARED)
     parser.add_argument("--no-lightning", dest="lightning", action="store_false", help="leave Lightning out")
     chosen = parser.parse_args()
     if chosen.lightning and find_spec("lightning") is None:

@@ -35,13 +35,17 @@ class Workload:
     """A val accuracy, the time to which is told."""
 
 
-def features(train: int, val: int, mirror: Path | None) -> Made:
-    """What a frozen network gives: 64 numbers a sample, of ten classes that overlap."""
-    draw = np.random.default_rng(0)
-    centres = draw.normal(0, 0.35, (10, 1, 64))
-    label = draw.integers(0, 10, train + val)
-    values = (centres[label] + draw.normal(size=(train + val, 1, 64))).astype(np.float32)
-    return parted("feature", values, label, train)
+def features(size: int) -> Callable[[int, int, Path | None], Made]:
+    """What a frozen network gives: so many numbers a sample, of ten classes that overlap, as far apart whatever the size."""
+
+    def make(train: int, val: int, mirror: Path | None) -> Made:
+        draw = np.random.default_rng(0)
+        centres = draw.normal(0, 2.8 / size**0.5, (10, 1, size))
+        label = draw.integers(0, 10, train + val)
+        values = (centres[label] + draw.normal(size=(train + val, 1, size))).astype(np.float32)
+        return parted("feature", values, label, train)
+
+    return make
 
 
 def digits(train: int, val: int, mirror: Path | None) -> Made:
@@ -107,7 +111,8 @@ def printed(channels: list[int], **options: Any) -> dict[str, Any]:
 
 COSINE = {"learning_rate": 3e-3, "batch_size": 64}
 WORKLOADS = {
-    "head": Workload(features, "feature", {"encoders": {"feature": "linear"}, "width": 32}, COSINE, 16384, 4, 0.8),
+    "head": Workload(features(64), "feature", {"encoders": {"feature": "linear"}, "width": 32}, COSINE, 16384, 4, 0.8),
+    "wide_head": Workload(features(512), "feature", {"encoders": {"feature": "linear"}, "width": 64}, COSINE, 16384, 4, 0.8),
     "cnn": Workload(
         digits,
         "image",

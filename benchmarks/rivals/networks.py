@@ -24,8 +24,8 @@ class Lstm(nn.Module):
         return self.head(self.rnn(x)[1][0][-1])
 
 
-def head() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.Linear(32, 10))
+def head(features: int, width: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(features, width), nn.Linear(width, 10))
 
 
 def cnn() -> nn.Module:
@@ -58,7 +58,8 @@ def conv_deconv() -> nn.Module:
 
 
 NETWORKS = {
-    "head": head,
+    "head": lambda: head(64, 32),
+    "wide_head": lambda: head(512, 64),
     "cnn": cnn,
     "conv_deconv": conv_deconv,
     "printed_cnn": cnn,
@@ -67,7 +68,7 @@ NETWORKS = {
     "printed_pooled": lambda: deconv(True, False),
     "pooled_deconv": lambda: deconv(True, True),
 }
-SHAPES = {"head": (1, 64), "cnn": (1, 28, 28), "printed_cnn": (1, 28, 28), "printed_lstm": (28, 28)}
+SHAPES = {"head": (1, 64), "wide_head": (1, 512), "cnn": (1, 28, 28), "printed_cnn": (1, 28, 28), "printed_lstm": (28, 28)}
 
 
 def flops(model: nn.Module, x: Tensor) -> float:
