@@ -40,7 +40,7 @@ def main() -> None:
     head(chosen)
     samples = max(64, round(3000 * chosen.scale))
     with tempfile.TemporaryDirectory() as place:
-        splits, labels = features(samples, max(64, samples // 8), None)
+        splits, labels = features(64)(samples, max(64, samples // 8), None)
         several = {split: dict.fromkeys(MODALITIES, arrays["feature"]) for split, arrays in splits.items()}
         settings = {"epochs": EPOCHS, "batch_size": 64, "threads": chosen.threads}
         project.write(Path(place), several, labels, {"train": settings, "models": models()})

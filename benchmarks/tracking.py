@@ -3,6 +3,7 @@
     python -m benchmarks.tracking [--rounds 9] [--scale 1.0] [--threads 1] [--mirror FOLDER]
 
 The same training by the train stage, drawn live from its first second or not at all (`tracking.live`), in turn, each into a new store.
+It lasts about as long as by default the shortest that is drawn live; what drawing costs hardly depends on how long a training is.
 `training` is what the epochs take, by the clock; `stage, CPU s` is what the process itself computes, imports included, which hardly
 depends on what else the machine does; `follower, CPU s` is what the process that draws computes beside it, at a low priority. Each
 round waits for the follower to end. The weights are compared, byte by byte.
@@ -59,7 +60,7 @@ def main() -> None:
     head(chosen, ("torch", "mlflow", "numpy"))
     workload = WORKLOADS["cnn"]
     samples = max(256, round(workload.samples * chosen.scale))
-    epochs = max(2, round(15 * chosen.scale))
+    epochs = max(2, round(28 * chosen.scale))
     with tempfile.TemporaryDirectory() as place:
         works: dict[str, Any] = {}
         for name, live in ((ON, 0.0), (OFF, None)):

@@ -25,7 +25,7 @@ class Deconvolution(Fusion):
         width: int,
         *,
         channels: Annotated[int, Field(ge=1, le=1024, description="Channels of each modality's canvas.")] = 16,
-        seed: Annotated[int, Field(ge=1, le=64, description="Side of the map from which a canvas grows.")] = 4,
+        seed: Annotated[int, Field(ge=1, le=64, description="Side of the map from which a canvas grows.")] = 2,
         doublings: Annotated[int, Field(ge=1, le=6, description="Transposed convolutions; each doubles the side of the canvas.")] = 1,
         hidden: Annotated[int, Field(ge=1, le=65_536, description="Channels of the mixed canvas.")] = 32,
         pool: Annotated[int, Field(ge=1, le=64, description="Side of the grid that the mixed canvas is pooled to.")] = 2,

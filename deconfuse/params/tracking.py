@@ -12,5 +12,5 @@ class Tracking(Strict):
 
     experiment: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S(.*\S)?$")] = "deconfuse"
     """Name of the MLflow experiment that gathers the runs."""
-    live: Annotated[float, Field(ge=0, le=1e6)] | None = 30.0
+    live: Annotated[float, Field(ge=0, le=1e6)] | None = 60.0
     """Seconds that a training lasts before its run is drawn while it goes on; null draws no run before `report`."""
