@@ -396,11 +396,11 @@ def test_bottleneck_is_the_only_way_between_what_is_there() -> None:
 
 
 def test_deconvolution_draws_what_is_there_and_leaves_the_rest_blank() -> None:
-    fusion = make("deconvolution", channels=3, seed=4, doublings=2, hidden=6, pool=3)
+    fusion = make("deconvolution", channels=3, doublings=2, hidden=6, pool=3)
     tokens, masks = batch([[True, False, True, True], [True] * 4])
     fused, out = fusion(tokens, masks)
     assert fused.shape == (2, 6 * 3 * 3)
-    assert {key: canvas.shape for key, canvas in out["canvases"].items()} == dict.fromkeys(LENGTHS, (2, 3, 16, 16))
+    assert {key: canvas.shape for key, canvas in out["canvases"].items()} == dict.fromkeys(LENGTHS, (2, 3, 8, 8))
     blank = {(key, row) for key, canvas in out["canvases"].items() for row in range(2) if not canvas[row].any()}
     assert blank == {("audio", 0)}
 
