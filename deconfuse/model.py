@@ -1,5 +1,6 @@
 """A multimodal model: an encoder for each modality, a fusion, a head."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -34,6 +35,8 @@ class Model(nn.Module):
         super().__init__()
         self.bf16: frozenset[str] = frozenset()
         """Names of the parts that compute in bf16, by autocast; weights, tokens and logits are fp32 all the same."""
+        self.twins: dict[str, Callable[[Tensor], Tensor]] = {}
+        """Modality -> what makes other samples of the same meaning: where the model answers, tokens are the mean of both's."""
         self.modalities = tuple(sorted(encoders))
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.modalities})
         self.fusion = fusion
@@ -75,6 +78,8 @@ class Model(nn.Module):
         normalised = self.normalised(name, x)
         with self.casting(f"encoders.{name}", x.device):
             encoded, given = self.encoders[name](normalised, length)
+            if name in self.twins and not self.training:
+                encoded = (encoded.float() + self.encoders[name](self.twins[name](normalised), length)[0].float()) / 2
         return encoded.float(), given["mask"], {**given, "input": normalised}
 
     def join(

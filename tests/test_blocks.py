@@ -78,6 +78,7 @@ def test_a_residual_adds_a_blocks_input_before_the_pool() -> None:
         ("deconvolution", {"kernel": 1, "growth": 2}, "a kernel of 1 leaves gaps at a growth of 2"),
         ("deconvolution", {"kernel": 2, "growth": 1}, "a kernel of 2 cannot keep the size of a map"),
         ("deconvolution", {"channels": [4, 4], "kernel": 4, "growth": 2, "pools": 2}, "`pools: 2` would pool the last of 2 blocks"),
+        ("deconvolution", {"channels": [4, 4, 8], "pools": 2, "pooled": "first", "residual": True}, "`residual` needs a block of as many"),
     ],
 )
 def test_what_cannot_be_is_refused(name: str, options: dict[str, Any], words: str) -> None:
@@ -94,6 +95,19 @@ def test_the_first_blocks_of_a_deconvolution_end_in_a_pool() -> None:
     first, *others = encoder.blocks
     torch.testing.assert_close(first(x), F.max_pool2d(first[:-1](x), 2))
     assert [block(maps).shape[-1] for block, maps in zip(others, (first(x), others[0](first(x))), strict=True)] == [6, 6]
+
+
+def test_a_pool_right_behind_the_convolution_leaves_the_rest_of_the_block_a_smaller_map() -> None:
+    x = batch(PICTURE, 2)
+    shape = {"channels": [8, 8, 8], "stride": 1, "growth": 1, "kernel": 3}
+    encoder = make("deconvolution", PICTURE, **shape, pools=2, pooled="first", residual=True).eval()
+    first, second, third = encoder.blocks
+    convolution, pool, *rest = first
+    expected = F.max_pool2d(convolution(x), 2)
+    torch.testing.assert_close(pool(convolution(x)), expected)
+    torch.testing.assert_close(first(x), torch.nn.Sequential(*rest)(expected))
+    assert [type(block[0]).__name__ for block in (first, second, third)] == ["Conv2d", "Conv2d", "Residual"]
+    assert [part.shape[-1] for part in (x, first(x), second(first(x)), encoder.blocks(x))] == [12, 6, 3, 3]
 
 
 @pytest.mark.parametrize(("kernel", "growth"), [(1, 1), (3, 1), (2, 2), (3, 2), (4, 2), (5, 2), (3, 3), (4, 3), (4, 4), (9, 4)])

@@ -1,6 +1,7 @@
 """A whole model: what is missing has no influence on the answer, whatever the fusion."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -36,9 +37,9 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def make(encoders: dict[str, str], fusion: str | None) -> Model:
+def make(encoders: dict[str, str], fusion: str | None, augment: dict[str, Any] | None = None) -> Model:
     torch.manual_seed(0)
-    entry = Entry.model_validate({"encoders": encoders, "fusion": fusion, "width": 16})
+    entry = Entry.model_validate({"encoders": encoders, "fusion": fusion, "width": 16, "augment": augment or {}})
     return build(entry, SPECS, PRIOR, "models.tried").eval()
 
 
@@ -87,6 +88,20 @@ def test_tokens_encoded_once_answer_for_every_subset_to_the_bit(fusion: str) -> 
         whole, everything = model(inputs, lengths, some)
         assert torch.equal(logits, whole) and torch.equal(out["fused"], everything["fused"])
         assert set(everything) == {*SPECS, "fusion", "fused"}
+
+
+def test_a_sample_and_its_mirror_image_get_one_answer_where_they_are_averaged() -> None:
+    flips = {"image": [{"name": "flip", "averaged": True}], "video": [{"name": "flip", "averaged": True}]}
+    x, lengths, present = batch([[True] * 4] * 3, seed=1)
+    mirrored = x | {name: x[name].flip(-1) for name in flips}
+    averaged, plain = make(ENCODERS, "late", flips), make(ENCODERS, "late")
+    answer, _ = averaged(x, lengths, present)
+    assert torch.equal(averaged(mirrored, lengths, present)[0], answer)
+    # what joins them and the head are linear
+    each = [plain(one, lengths, present)[0] for one in (x, x | {"image": mirrored["image"]}, x | {"video": mirrored["video"]}, mirrored)]
+    assert (each[0] - each[3]).abs().max() > 1e-3
+    torch.testing.assert_close(answer, torch.stack(each).mean(0), atol=1e-6, rtol=1e-5)
+    assert torch.equal(averaged.train()(x, lengths, present)[0], plain.train()(x, lengths, present)[0])
 
 
 @every_fusion

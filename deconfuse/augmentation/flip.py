@@ -20,11 +20,24 @@ class Flip(Augmentation):
         fill: float,
         *,
         probability: Annotated[float, Field(ge=0, le=1, description="Probability that a sample is mirrored.")] = 0.5,
+        averaged: Annotated[
+            bool,
+            Field(
+                description="Where the model answers, each token is the mean of those of the sample and of its mirror image, at twice "
+                "the cost (test-time augmentation)."
+            ),
+        ] = False,
     ) -> None:
         super().__init__(fill)
+        # the model itself averages: see `twin`
         self.probability = probability
 
     def __call__(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None, generator: torch.Generator) -> Shaped[Tensor, "B ..."]:
         chosen = uniform((len(x),), generator) < self.probability
         # samples as a whole: a fourth of the time of choosing pixel by pixel
         return torch.cat([x, x.flip(-1)]).index_select(0, torch.arange(len(x), device=x.device) + len(x) * chosen)
+
+    @staticmethod
+    def twin(x: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
+        """What `averaged` averages over, beside the samples themselves."""
+        return x.flip(-1)
