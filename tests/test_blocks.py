@@ -25,10 +25,14 @@ ARMS = pytest.mark.parametrize("arm", [{"norm": norm, "residual": residual} for 
 
 
 @ARMS
-def test_a_convolutional_twin_has_the_same_layers_maps_and_cost(arm: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("pools", "sides"),
+    [({"pools": 0}, [12] * 6), ({"pools": 1}, [12, 12, 6, 6, 6, 6]), ({"pools": 2, "pooled": "first"}, [12, 6, 6, 3, 3, 3])],
+)
+def test_a_convolutional_twin_has_the_same_layers_maps_and_cost(arm: dict[str, Any], pools: dict[str, Any], sides: list[int]) -> None:
     found = []
     for name, options in (("cnn", CONV), ("deconvolution", TRANSPOSED)):
-        encoder, sizes = make(name, PICTURE, **options, **arm), []
+        encoder, sizes = make(name, PICTURE, **options | pools, **arm), []
         for layer in leaves(encoder, nn.Conv2d, nn.ConvTranspose2d):
             layer.register_forward_hook(lambda layer, given, made: sizes.append(tuple(made.shape)))  # noqa: B023
         with FlopCounterMode(display=False) as counter:
@@ -37,7 +41,7 @@ def test_a_convolutional_twin_has_the_same_layers_maps_and_cost(arm: dict[str, A
         # the first layer has another number of channels in, which a transposed kernel has in the first place
         found.append((shapes, sizes, counter.get_total_flops()))
     assert found[0] == found[1]
-    assert found[0][1] == [(2, 6, 12, 12)] * 6
+    assert found[0][1] == [(2, 6, side, side) for side in sides]
 
 
 @ARMS

@@ -1,6 +1,6 @@
 """What the blocks of convolutional encoders share: norm and ReLU after a layer, and a residual around a block."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from jaxtyping import Float
 from pydantic import Field
@@ -13,6 +13,14 @@ WithResidual = Annotated[
     Field(
         description="Add a block's input to what it gives, before a pool (He et al. 2016), where it has as many channels in as out; such "
         "blocks must keep height and width."
+    ),
+]
+
+Pooled = Annotated[
+    Literal["last", "first"],
+    Field(
+        description="Where a block's max pool stands: at its end, or right behind its first convolution, so that the rest of the block "
+        "costs a fourth; such a block has no residual."
     ),
 ]
 
@@ -41,6 +49,26 @@ def following(outputs: int, norm: str) -> list[nn.Module]:
     return [*([nn.BatchNorm2d(outputs)] if norm == "batch" else []), nn.ReLU()]
 
 
+def stack(
+    made: list[list[nn.Module]], channels: list[tuple[int, int]], with_residual: bool, pools: list[nn.MaxPool2d], pooled: str
+) -> nn.Sequential:
+    """The blocks of a network, each from its layers. Raises UserError where a residual is asked for and none can be.
+
+    Args:
+        made: the layers of each block, a convolution first.
+        channels: of each block those that come in and go out.
+        with_residual: whether blocks that can have a residual have it.
+        pools: those of the first so many blocks; the others have none.
+        pooled: where they stand, see `Pooled`.
+    """
+    number = len(pools)
+    if pooled == "last":
+        ends = [*pools, *[None] * (len(made) - number)]
+        return nn.Sequential(*map(block, made, residuals(with_residual, channels), ends))
+    early = [block([first, pool, *rest], False) for (first, *rest), pool in zip(made[:number], pools, strict=True)]
+    return nn.Sequential(*early, *map(block, made[number:], residuals(with_residual, channels[number:])))
+
+
 def block(layers: list[nn.Module], with_residual: bool, pool: nn.Module | None = None) -> nn.Sequential:
     """Layers one after the other, with a residual around all but the pool."""
     kept: list[nn.Module] = [Residual(nn.Sequential(*layers))] if with_residual else layers
@@ -51,5 +79,8 @@ def residuals(asked: bool, channels: list[tuple[int, int]]) -> list[bool]:
     """Which blocks have a residual, by their channels in and out. Raises UserError where one is asked for and none can have it."""
     found = [asked and inputs == outputs for inputs, outputs in channels]
     if asked and not any(found):
-        raise UserError("`residual` needs a block of as many channels as the one before it, and there is none; change `channels`")
+        raise UserError(
+            "`residual` needs a block of as many channels as the one before it (with `pooled: first`, one without a pool), and there is "
+            "none; change `channels`"
+        )
     return found

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Encoder, Out, Spec
-from deconfuse.encoders._blocks import WithResidual, block, following, residuals
+from deconfuse.encoders._blocks import Pooled, WithResidual, following, stack
 from deconfuse.encoders._grid import Activation, Grid, GridTokens, channels_of, map_shape, picture
 from deconfuse.encoders._network_deconvolution import NetworkDeconvolution
 
@@ -47,20 +47,19 @@ class Cnn(Encoder):
         ] = "same",
         pools: Annotated[
             Annotated[int, Field(ge=0)] | None,
-            Field(description="Blocks, from the first on, that end in a max pool, which halves height and width; null is all."),
+            Field(description="Blocks, from the first on, with a max pool, which halves height and width; null is all."),
         ] = None,
+        pooled: Pooled = "last",
         grid: Grid = 2,
         activation: Activation = "none",
     ) -> None:
         super().__init__()
         pairs = list(zip((channels_of(spec), *channels[:-1]), channels, strict=True))
-        pooled = len(channels) if pools is None else pools
-        made = []
-        for place, ((a, b), has) in enumerate(zip(pairs, residuals(residual, pairs), strict=True)):
-            # `ceil_mode` keeps sides of one pixel alive, so no input is too small for `same` padding
-            pool = nn.MaxPool2d(2, ceil_mode=padding == "same") if place < pooled else None
-            made.append(block(convolutions(a, b, repeat, norm, padding), has, pool))
-        self.blocks = nn.Sequential(*made)
+        made = [convolutions(a, b, repeat, norm, padding) for a, b in pairs]
+        number = len(made) if pools is None else min(pools, len(made))
+        # `ceil_mode` keeps sides of one pixel alive, so no input is too small for `same` padding
+        halves = [nn.MaxPool2d(2, ceil_mode=padding == "same") for _ in range(number)]
+        self.blocks = stack(made, pairs, residual, halves, pooled)
         self.tokens = GridTokens(map_shape(self.blocks, spec), width, grid, activation)
 
     @classmethod

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Encoder, Out, Spec
-from deconfuse.encoders._blocks import WithResidual, block, following, residuals
+from deconfuse.encoders._blocks import Pooled, WithResidual, following, stack
 from deconfuse.encoders._folded import MeanOfTransposed
 from deconfuse.encoders._grid import Activation, Grid, GridTokens, channels_of, map_shape, picture
 from deconfuse.errors import UserError
@@ -68,13 +68,7 @@ class Deconvolution(Encoder):
             int,
             Field(ge=0, description="Blocks, from the first on, with a max pool, which halves height and width; never the last."),
         ] = 0,
-        pooled: Annotated[
-            Literal["last", "first"],
-            Field(
-                description="Where the max pool stands in its block: at the end, or right behind the convolution, so that the rest of the "
-                "block costs a fourth; such a block has no residual."
-            ),
-        ] = "last",
+        pooled: Pooled = "last",
         ending: Annotated[
             Literal["relu", "linear"],
             Field(description="What follows the last transposed convolution: batch norm and ReLU, or nothing but its bias."),
@@ -89,13 +83,8 @@ class Deconvolution(Encoder):
         made = [layers(a, b, stride, up, norm) for a, b in pairs[:-1]]
         is_linear = ending == "linear"
         made.append(linear(*pairs[-1], stride, up, norm, is_averaged=grid == 1) if is_linear else layers(*pairs[-1], stride, up, norm))
-        halves = [nn.MaxPool2d(2, ceil_mode=True) if place < pools else None for place in range(len(made))]
-        kept = residuals(residual, pairs)
-        if pooled == "first":
-            made = [layers if half is None else [layers[0], half, *layers[1:]] for layers, half in zip(made, halves, strict=True)]
-            kept = [False] * pools + residuals(residual, pairs[pools:])
-            halves = [None] * len(made)
-        self.blocks = nn.Sequential(*map(block, made, kept, halves))
+        halves = [nn.MaxPool2d(2, ceil_mode=True) for _ in range(pools)]
+        self.blocks = stack(made, pairs, residual, halves, pooled)
         self.tokens = GridTokens(map_shape(self.blocks, spec), width, grid, activation)
 
     @classmethod
