@@ -85,7 +85,7 @@ class Project:
         (root / "dvc.yaml").write_text(PIPELINE)
         (root / "stage.py").write_text(STAGE)
         with (root / "params.yaml").open("w") as file:
-            YAML().dump({"embed": {"image": "pixels"}, "models": MODELS} | sections, file)
+            YAML().dump({"embed": dict.fromkeys(("text", "image", "audio", "video"), "pixels"), "models": MODELS} | sections, file)
         self.work()
         git(root, "init", "--quiet")
         (root / ".gitignore").write_text("/log\n/work.json\n/data/\n/embedded/\n/evaluated/\n/report\n")

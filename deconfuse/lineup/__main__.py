@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from deconfuse.errors import Stopped, UserError, command, listening
-from deconfuse.lineup.jobs import KINDS, Jobs, waiting, workers
+from deconfuse.lineup.jobs import KINDS, waiting, workers
 from deconfuse.lineup.lending import lending
 from deconfuse.lineup.lock import in_order, recorded
 from deconfuse.lineup.processes import Team, ask, run
@@ -48,6 +48,7 @@ def stop(came: list[int]) -> None:
 
 def train(changed: set[str], came: list[int]) -> None:
     """Train the models side by side where there are two or more to train, after all stages that they need."""
+    before = recorded(LOCK)
     if any(stage.split("@")[0] not in (*KINDS, "report") for stage in changed):
         step(came, "repro", "embed")
         changed = status() or set()
@@ -55,15 +56,15 @@ def train(changed: set[str], came: list[int]) -> None:
     jobs = waiting(changed, params["models"])
     number = min(workers(list(jobs), params), len(jobs))
     if number > 1:
-        side_by_side(jobs, number, list(params["models"]), came)
+        with lending() as variables:
+            team = Team(jobs, came, variables)
+            team.work(number)
+        in_order(LOCK, before, params)
+        judge(team, came)
 
 
-def side_by_side(jobs: Jobs, number: int, models: list[str], came: list[int]) -> None:
-    before = recorded(LOCK)
-    with lending() as variables:
-        team = Team(jobs, came, variables)
-        team.work(number)
-    in_order(LOCK, before, models)
+def judge(team: Team, came: list[int]) -> None:
+    """Raise Stopped where a signal came, and UserError where a stage failed."""
     stop(came)
     if team.failed:
         left = f"; not begun: {', '.join(team.left)}" if team.left else ""

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from deconfuse.files import write_text
 from deconfuse.lineup.jobs import KINDS
@@ -19,12 +20,12 @@ def recorded(path: Path) -> list[str]:
     return list(blocks(path)[1])
 
 
-def in_order(path: Path, before: list[str], models: list[str]) -> None:
-    """Put the stages of models that are new since `before` in the order in which `dvc repro` adds them, that of params."""
+def in_order(path: Path, before: list[str], params: dict[str, Any]) -> None:
+    """Put the stages of modalities and models that are new since `before` in the order in which `dvc repro` adds them, that of params."""
     head, found = blocks(path)
-    wanted = [f"{kind}@{name}" for kind in KINDS for name in models]
-    order = [*before, *(stage for stage in wanted if stage not in before)]
-    is_last = len(order)
-    stages = sorted(found, key=lambda stage: order.index(stage) if stage in order else is_last)
+    several = [f"embed@{name}" for name in params["embed"]] + [f"{kind}@{name}" for kind in KINDS for name in params["models"]]
+    # what comes before them is in order as it is
+    order = [*before, *(stage for stage in [*(stage for stage in found if stage not in several), *several] if stage not in before)]
+    stages = sorted(found, key=order.index)
     if stages != list(found):
         write_text(path, head + "".join(found[stage] for stage in stages))
