@@ -14,9 +14,11 @@ import torch
 from ruamel.yaml import YAML
 from small_project import MODELS, build
 from test_checkpoints import Crash, deep
+from test_model import batch, make
 from test_training import TRAIN, VAL, Net, recipe
 from torch import Tensor, nn
 
+from deconfuse.dataset import Dataset
 from deconfuse.tracking.record import read as tracked
 from deconfuse.training import checkerboard
 from deconfuse.training.checkpoints import Checkpoints
@@ -387,6 +389,15 @@ class Own(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.linear(x, self.layer.weight, self.layer.bias)
+
+
+def test_a_model_that_averages_its_answers_is_told_of_as_it_is_trained() -> None:
+    inputs, lengths, present = batch([[True] * 4] * 5, seed=1)
+    data, found = Dataset(inputs, lengths, present, torch.tensor([0, 1, 2, 0, 1])), []
+    for augment in ({}, {"image": [{"name": "flip", "averaged": True}]}):
+        model = make({"image": "cnn"}, None, augment)
+        found.append(probe(model, layers(model), data, nn.functional.cross_entropy)[1])
+    assert found[0] == found[1]
 
 
 def test_a_layer_whose_owner_works_with_its_weights_has_its_place_and_no_output() -> None:

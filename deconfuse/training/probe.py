@@ -144,6 +144,8 @@ def unchanged(model: nn.Module) -> Generator[None]:
     kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
     for module, _ in modes:
         module.training = any(name.startswith("running_") for name, _ in module.named_buffers(recurse=False))
+    # else a model that averages its answers over several forms of a sample would do so
+    model.training = True
     try:
         yield
     finally:
