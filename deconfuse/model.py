@@ -35,8 +35,8 @@ class Model(nn.Module):
         super().__init__()
         self.bf16: frozenset[str] = frozenset()
         """Names of the parts that compute in bf16, by autocast; weights, tokens and logits are fp32 all the same."""
-        self.twins: dict[str, Callable[[Tensor], Tensor]] = {}
-        """Modality -> what makes other samples of the same meaning: where the model answers, tokens are the mean of both's."""
+        self.forms: dict[str, list[Callable[[Tensor], list[Tensor]]]] = {}
+        """Modality -> what makes other samples of the same meaning: where the model answers, tokens are the mean of all of theirs."""
         self.modalities = tuple(sorted(encoders))
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.modalities})
         self.fusion = fusion
@@ -78,9 +78,17 @@ class Model(nn.Module):
         normalised = self.normalised(name, x)
         with self.casting(f"encoders.{name}", x.device):
             encoded, given = self.encoders[name](normalised, length)
-            if name in self.twins and not self.training:
-                encoded = (encoded.float() + self.encoders[name](self.twins[name](normalised), length)[0].float()) / 2
+            if name in self.forms and not self.training:
+                others = self.others(name, normalised)
+                encoded = sum((self.encoders[name](other, length)[0].float() for other in others), encoded.float()) / (1 + len(others))
         return encoded.float(), given["mask"], {**given, "input": normalised}
+
+    def others(self, name: str, x: Tensor) -> list[Tensor]:
+        """The other forms of a modality's samples, each way of making them on top of those before."""
+        found = [x]
+        for make in self.forms[name]:
+            found += [other for one in found for other in make(one)]
+        return found[1:]
 
     def join(
         self, tokens: dict[str, Float[Tensor, "B _ D"]], masks: dict[str, Bool[Tensor, "B _"]], present: dict[str, Bool[Tensor, " B"]]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from deconfuse.build import build
 from deconfuse.build import check as check_build
@@ -102,6 +103,15 @@ def test_a_sample_and_its_mirror_image_get_one_answer_where_they_are_averaged() 
     assert (each[0] - each[3]).abs().max() > 1e-3
     torch.testing.assert_close(answer, torch.stack(each).mean(0), atol=1e-6, rtol=1e-5)
     assert torch.equal(averaged.train()(x, lengths, present)[0], plain.train()(x, lengths, present)[0])
+
+
+def test_answers_are_averaged_over_all_forms_of_a_sample() -> None:
+    x, lengths, present = batch([[True] * 4] * 3, seed=1)
+    model = make({"image": "cnn"}, None, {"image": [{"name": "crop", "averaged": True}, {"name": "flip", "averaged": True}]})
+    plain, padded = make({"image": "cnn"}, None), F.pad(x["image"].float(), (1, 1, 1, 1), mode="replicate")
+    shifted = [padded[:, :, by : by + 12, by : by + 12] for by in (0, 1, 2)]
+    each = [plain({"image": form}, {}, {"image": present["image"]})[0] for one in shifted for form in (one, one.flip(-1))]
+    torch.testing.assert_close(model(x, lengths, present)[0], torch.stack(each).mean(0), atol=1e-6, rtol=1e-5)
 
 
 @every_fusion

@@ -22,8 +22,16 @@ class Crop(Augmentation):
         fill: float,
         *,
         shift: Annotated[int, Field(ge=1, le=4096, description="Largest shift along height and width, in pixels.")] = 2,
+        averaged: Annotated[
+            bool,
+            Field(
+                description="Where the model answers, each token is the mean of those of the sample as it is, a pixel up and left, and a "
+                "pixel down and right, at three times the cost (Jordan 2024)."
+            ),
+        ] = False,
     ) -> None:
         super().__init__(fill)
+        # the model itself averages: see `forms`
         self.shift = shift
 
     def __call__(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None, generator: torch.Generator) -> Shaped[Tensor, "B ..."]:
@@ -41,3 +49,10 @@ class Crop(Augmentation):
         top = torch.full((samples, 1), 2 * self.shift, device=generator.device)
         shift = whole(top, generator) - self.shift
         return (torch.arange(side, device=generator.device) + shift).clamp(0, side - 1)
+
+    @staticmethod
+    def forms(x: Shaped[Tensor, "B ..."]) -> list[Shaped[Tensor, "B ..."]]:
+        """What `averaged` averages over, beside the samples themselves."""
+        rows, columns = (torch.arange(side, device=x.device) for side in x.shape[-2:])
+        moved = [((rows + by).clamp(0, len(rows) - 1), (columns + by).clamp(0, len(columns) - 1)) for by in (1, -1)]
+        return [x.index_select(-2, down).index_select(-1, right) for down, right in moved]

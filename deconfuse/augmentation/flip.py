@@ -24,12 +24,12 @@ class Flip(Augmentation):
             bool,
             Field(
                 description="Where the model answers, each token is the mean of those of the sample and of its mirror image, at twice "
-                "the cost (test-time augmentation)."
+                "the cost (Krizhevsky et al. 2012)."
             ),
         ] = False,
     ) -> None:
         super().__init__(fill)
-        # the model itself averages: see `twin`
+        # the model itself averages: see `forms`
         self.probability = probability
 
     def __call__(self, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None, generator: torch.Generator) -> Shaped[Tensor, "B ..."]:
@@ -38,6 +38,6 @@ class Flip(Augmentation):
         return torch.cat([x, x.flip(-1)]).index_select(0, torch.arange(len(x), device=x.device) + len(x) * chosen)
 
     @staticmethod
-    def twin(x: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
+    def forms(x: Shaped[Tensor, "B ..."]) -> list[Shaped[Tensor, "B ..."]]:
         """What `averaged` averages over, beside the samples themselves."""
-        return x.flip(-1)
+        return [x.flip(-1)]
