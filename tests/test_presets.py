@@ -158,10 +158,10 @@ def test_the_tuned_network_and_its_control_are_twins() -> None:
     path = Path("presets/cifar10_tuned.yaml")
     one, two, larger = (model(path, name).encoders["image"] for name in ("conv_deconv", "conv_only", "enlarging"))
     layers = [sum(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in encoder.modules()) for encoder in (one, two, larger)]
-    assert layers == [10, 10, 10]
+    assert layers == [8, 8, 8]
     costs = [multiplications(encoder, (3, 32, 32)) for encoder in (one, two, larger)]
-    assert costs[0] == costs[1] == 148_045_824 and costs[2] == 92_979_200
-    assert parameters(model(path, "conv_deconv")) == parameters(model(path, "conv_only")) == 2_656_586
+    assert costs[0] == costs[1] == 86_704_128 and costs[2] == 86_425_600
+    assert parameters(model(path, "conv_deconv")) == parameters(model(path, "conv_only")) == 2_361_162
     entries = params(path).models
     same = [entry.model_dump(exclude={"encoders"}) for entry in entries.values()]
     assert same[0] == same[1] == same[2], "all but the encoder is the same"
