@@ -32,7 +32,7 @@ def flatten(values: dict[str, Any]) -> dict[str, str]:
         name = legal(key)
         while name in flat:
             name += "_"
-        flat[name] = _shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        flat[name] = _shortened(value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False))
     return flat
 
 
