@@ -33,6 +33,11 @@ class Augmentation(ABC):
             generator: on the device of `x`.
         """
 
+    @staticmethod
+    def forms(x: Shaped[Tensor, "B ..."]) -> list[Shaped[Tensor, "B ..."]]:
+        """Other samples of the same meaning, for a model that is asked: where an option `averaged` is set, it averages over all."""
+        return []
+
     def covered(self, x: Shaped[Tensor, "B ..."], mask: Bool[Tensor, "..."]) -> Shaped[Tensor, "B ..."]:
         """`x` with `fill` where the mask is; in whole numbers where `x` is."""
         fill = self.fill if x.is_floating_point() else round(self.fill)

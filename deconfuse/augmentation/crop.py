@@ -52,7 +52,6 @@ class Crop(Augmentation):
 
     @staticmethod
     def forms(x: Shaped[Tensor, "B ..."]) -> list[Shaped[Tensor, "B ..."]]:
-        """What `averaged` averages over, beside the samples themselves."""
         rows, columns = (torch.arange(side, device=x.device) for side in x.shape[-2:])
         moved = [((rows + by).clamp(0, len(rows) - 1), (columns + by).clamp(0, len(columns) - 1)) for by in (1, -1)]
         return [x.index_select(-2, down).index_select(-1, right) for down, right in moved]

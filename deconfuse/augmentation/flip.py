@@ -39,5 +39,4 @@ class Flip(Augmentation):
 
     @staticmethod
     def forms(x: Shaped[Tensor, "B ..."]) -> list[Shaped[Tensor, "B ..."]]:
-        """What `averaged` averages over, beside the samples themselves."""
         return [x.flip(-1)]
