@@ -109,11 +109,15 @@ def test_the_curves_of_two_runs_are_compared_in_one_chart(tab: "Page", address: 
     link.click()
     chart = tab.locator(".js-plotly-plot").first
     chart.wait_for()
-    drawn = soon(lambda: chart.evaluate("plot => (plot.data || []).map(line => [line.name, line.x, line.y])"))
+    curves = {}
     for model in ("concat", "image_cnn"):
         with (project / "data/models" / model / "history.csv").open(newline="") as file:
             rows = [(int(row["epoch"]), float(row["train_accuracy"])) for row in csv.DictReader(file)]
-        assert [model, [epoch for epoch, _ in rows], [value for _, value in rows]] in drawn
+        curves[model] = [list(values) for values in zip(*rows, strict=True)]
+    # at first it has a curve without points
+    lines = "plot => (plot.data || []).filter(line => line.y).map(line => [line.name, [line.x, line.y]])"
+    drawn = soon(lambda: len(found := dict(chart.evaluate(lines))) == len(curves) and found)
+    assert drawn == curves
 
 
 def test_the_report_is_read_among_the_runs_files(tab: "Page", address: str) -> None:

@@ -7,7 +7,9 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from tempfile import TemporaryDirectory
 
 import torch.distributed as dist
@@ -23,6 +25,8 @@ from deconfuse.processes.places import machine
 # linux/sockios.h: the address of an interface
 SIOCGIFADDR = 0x8915
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+# of a machine that was there a moment ago
+FAREWELL = timedelta(seconds=30)
 GOES_ON = "`dvc repro` goes on from the last checkpoint, where there is one"
 
 
@@ -36,13 +40,33 @@ def run(module: str, arguments: Sequence[str], launch: Launch, number: int, key:
     logging.disable()
     with TemporaryDirectory() as folder:
         try:
-            elastic_launch(config(launch, number, folder), sys.executable)("-m", module, *arguments)
+            with store(launch):
+                elastic_launch(config(launch, number, folder), sys.executable)("-m", module, *arguments)
         except SignalException as stop:
             sys.exit(128 + stop.sigval)
         except ChildFailedError as error:
             raise end(error.failures, key) from None
         except dist.DistError as error:
             raise UserError(f"{key}: the machines did not meet at {launch.rendezvous}: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def store(launch: Launch) -> Generator[None]:
+    """Keep the store that machines meet at, which is machine 0's, until all have trained: the launcher would take it with it while
+    others still ask it who is there, and these would say that they lost it."""
+    if launch.machines == 1:
+        yield
+        return
+    host, port = (launch.rendezvous or "").rsplit(":", 1)
+    # the launcher finds the one that its process has
+    kept = dist.TCPStore(host, int(port), is_master=True, wait_for_workers=False, multi_tenant=True) if machine(launch) == 0 else None
+    yield
+    # the training is done, whatever becomes of another machine now
+    with suppress(dist.DistError):
+        if kept is None:
+            dist.TCPStore(host, int(port), timeout=FAREWELL, wait_for_workers=False).set(f"left/{machine(launch)}", "")
+        else:
+            kept.wait([f"left/{other}" for other in range(1, launch.machines)], FAREWELL)
 
 
 def end(failures: dict[int, ProcessFailure], key: str) -> UserError | SystemExit:
