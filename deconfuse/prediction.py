@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 BATCH = 512
+ROOM = 2**28
+"""Bytes that the largest value may take, of those that a batch passes through; beside it there are two or three of its size."""
+found: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
 @torch.inference_mode()
@@ -19,6 +25,40 @@ def predict(model: nn.Module, data: Any) -> Float[Tensor, "N K"]:
 def answers(model: nn.Module, data: Any, rows: slice) -> Iterator[tuple[Any, Float[Tensor, "B K"], Any]]:
     """Batch after batch of the samples in `rows`, in order, with the logits and the `out` that the model gives for it."""
     model.eval()
-    starts = range(rows.start, rows.stop, BATCH)
-    for batch in data.batches([slice(start, min(start + BATCH, rows.stop)) for start in starts]):
+    number = at_once(model, data)
+    starts = range(rows.start, rows.stop, number)
+    for batch in data.batches([slice(start, min(start + number, rows.stop)) for start in starts]):
         yield batch, *model(batch.inputs, batch.lengths, batch.present)
+
+
+@torch.inference_mode()
+def at_once(model: nn.Module, data: Any) -> int:
+    """How many samples a model in evaluation is asked at a time, by what one more of them takes: at most 512, fewer of large maps."""
+    if model not in found:
+        made = []
+        for batch in data.batches([torch.zeros(samples, dtype=torch.long) for samples in (1, 2)]):
+            with Made() as sizes:
+                model(batch.inputs, batch.lengths, batch.present)
+            made.append(sizes.bytes)
+        # not the size itself: it may be that of weights
+        each = max(two - one for one, two in zip(*made, strict=False))
+        found[model] = min(BATCH, max(1, ROOM // max(1, each)))
+    return found[model]
+
+
+class Made(TorchDispatchMode):
+    """Sizes of the tensors that are made within a block, in bytes, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes: list[int] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # else torch imports its compiler, to keep it out of here: 1.1 s and 130 MB
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.bytes += [x.nbytes for x in tree_leaves(out) if isinstance(x, Tensor)]
+        return out

@@ -345,6 +345,19 @@ def test_a_recurrent_token_is_that_of_the_sequence_cut_by_hand(cell: str, layout
         torch.testing.assert_close(tokens[row, 0], encoder.project(ends), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("pool", ["last", "mean"])
+def test_a_clips_token_is_that_of_its_frames_features_one_after_another(pool: str) -> None:
+    spec = SPECS["video"]
+    encoder, x, length = make("cnn_lstm", spec, pool=pool).eval(), batch(spec, 4), torch.tensor([2, 5, 1, 4])
+    tokens, _ = encoder(x, length)
+    for row, end in enumerate(length.tolist()):
+        features = encoder.places(encoder.blocks(x[row, :end])).flatten(1)
+        states, _ = encoder.rnn(features[None])
+        ahead, back = states[0].chunk(2, dim=-1)
+        ends = states[0].mean(0) if pool == "mean" else torch.cat([ahead[-1], back[0]])
+        torch.testing.assert_close(tokens[row, 0], encoder.project(ends), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("pool", ["class", "steps"])
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
 def test_a_transformer_tells_the_order_of_steps(positions: str, pool: str) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deconfuse.dataset import Dataset
 from deconfuse.model import Model
-from deconfuse.prediction import BATCH
+from deconfuse.prediction import BATCH, at_once
 from deconfuse.reading.streaming import Streamed
 
 SEED = 0
@@ -97,7 +97,8 @@ class Drawn:
         done = [] if self.held is None else [self.held]
         start = sum(map(len, done))
         stop = min(rows, len(self.order))
-        parts = [torch.from_numpy(self.order[here : min(here + BATCH, stop)]) for here in range(start, stop, BATCH)]
+        number = at_once(self.model, self.data)
+        parts = [torch.from_numpy(self.order[here : min(here + number, stop)]) for here in range(start, stop, number)]
         for part, batch in zip(parts, self.data.batches(parts), strict=True):
             tokens, masks, _ = self.model.encode(batch.inputs, batch.lengths, batch.present)
             done.append(Encoded(self.model, part.numpy(), tokens, masks, batch.present))

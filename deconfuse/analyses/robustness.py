@@ -16,7 +16,7 @@ from deconfuse.analyses._encoded import Encoded
 from deconfuse.analyses._intervals import around, interval, terms, worths
 from deconfuse.corruptions import Corruption
 from deconfuse.lookup import names, part
-from deconfuse.prediction import BATCH
+from deconfuse.prediction import at_once
 
 TOGETHER = "all at once"
 LARGE = 5_000_000
@@ -131,8 +131,9 @@ def worse(subject: Subject, encoded: Encoded, modality: str, corruption: Corrupt
     values, lengths = subject.raw("test", modality)
     ids = subject.ids("test")
     parts: list[Tokens] = []
-    for start in range(0, len(encoded), BATCH):
-        rows = encoded.rows[start : start + BATCH]
+    number = at_once(subject.model, subject.data("test"))
+    for start in range(0, len(encoded), number):
+        rows = encoded.rows[start : start + number]
         here: Any = values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
         steps = None if lengths is None else lengths[rows]
         changed = corruption(here, steps, [f"{modality}/{ids[row]}" for row in rows], level, seed)

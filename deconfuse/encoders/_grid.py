@@ -58,7 +58,7 @@ class Mean(nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1, 2).mean(1)[:, :, None, None]
 
 
-def pool(side: int | None) -> nn.Module:
+def averaged(side: int | None) -> nn.Module:
     """A map's means over a square grid of places; the map as it is where there is none."""
     if side is None:
         return nn.Identity()
@@ -78,7 +78,7 @@ class GridTokens(nn.Module):
     def __init__(self, shape: tuple[int, int, int], width: int, side: int | None, activation: str = "none") -> None:
         super().__init__()
         channels, height, breadth = shape
-        self.pool = pool(side)
+        self.pool = averaged(side)
         self.project = nn.Linear(channels * height * breadth if side is None else channels, width)
         self.activation = nn.ReLU() if activation == "relu" else nn.Identity()
         self.grid = (1, 1) if side is None else (side, side)

@@ -1,9 +1,23 @@
 """Recurrent networks over padded batches; padding is never read."""
 
+from collections.abc import Callable
+from typing import Annotated, Literal
+
 from einops import rearrange
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+States = Annotated[
+    Literal["last", "mean"],
+    Field(description="States of the top layer that become the token: each direction's `last`, or the `mean` over all valid steps."),
+]
+
+
+def pooled(states: str) -> Callable[..., Float[Tensor, "B S"]]:
+    """The function that makes one vector of the states."""
+    return last_states if states == "last" else mean_states
 
 
 def last_states(rnn: nn.LSTM | nn.GRU, x: Float[Tensor, "B T F"], length: Int[Tensor, " B"] | None) -> Float[Tensor, "B S"]:

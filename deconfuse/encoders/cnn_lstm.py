@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Encoder, Out, Spec, valid
-from deconfuse.encoders._grid import pool
-from deconfuse.encoders._recurrent import last_states
+from deconfuse.encoders._grid import averaged
+from deconfuse.encoders._recurrent import States, pooled
 
 
 class CnnLstm(Encoder):
@@ -35,21 +35,23 @@ class CnnLstm(Encoder):
         hidden: Annotated[int, Field(ge=1, le=8192, description="Size of the LSTM's state, in each direction.")] = 64,
         layers: Annotated[int, Field(ge=1, le=16, description="LSTM layers.")] = 1,
         bidirectional: Annotated[bool, Field(description="Read the clip from both ends.")] = True,
+        pool: States = "last",
     ) -> None:
         super().__init__()
         inputs = spec.shape[1]
         self.blocks = nn.Sequential(*(block(a, b) for a, b in zip((inputs, *channels[:-1]), channels, strict=True)))
-        self.pool = pool(grid)
+        self.places = averaged(grid)
         self.rnn = nn.LSTM(channels[-1] * grid * grid, hidden, layers, batch_first=True, bidirectional=bidirectional)
+        self.states = pooled(pool)
         self.project = nn.Linear(hidden * (2 if bidirectional else 1), width)
 
     def forward(self, x: Float[Tensor, "B T C H W"], length: Int[Tensor, " B"] | None = None) -> tuple[Float[Tensor, "B L D"], Out]:
         frames = x.shape[1]
         # padding repeats a clip's first frame, so that batch norm sees real pictures only
         padded = rearrange(valid(length, x, frames), "b t -> b t 1 1 1")
-        features = self.pool(self.blocks(rearrange(torch.where(padded, x, x[:, :1]), "b t c h w -> (b t) c h w")))
+        features = self.places(self.blocks(rearrange(torch.where(padded, x, x[:, :1]), "b t c h w -> (b t) c h w")))
         sequence = rearrange(features, "(b t) c h w -> b t (c h w)", t=frames)
-        tokens = self.project(last_states(self.rnn, sequence, length))[:, None]
+        tokens = self.project(self.states(self.rnn, sequence, length))[:, None]
         return tokens, {"mask": torch.ones(tokens.shape[:2], dtype=torch.bool, device=x.device)}
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Encoder, Out, Spec
-from deconfuse.encoders._recurrent import last_states, mean_states
+from deconfuse.encoders._recurrent import States, pooled
 
 
 class Lstm(Encoder):
@@ -31,12 +31,7 @@ class Lstm(Encoder):
         hidden: Annotated[int, Field(ge=1, le=8192, description="Size of the state, in each direction.")] = 64,
         layers: Annotated[int, Field(ge=1, le=16, description="Layers, each reading the states of the one below.")] = 2,
         bidirectional: Annotated[bool, Field(description="Read the sequence from both ends.")] = True,
-        pool: Annotated[
-            Literal["last", "mean"],
-            Field(
-                description="States of the top layer that become the token: each direction's `last`, or the `mean` over all valid steps."
-            ),
-        ] = "last",
+        pool: States = "last",
         embedding: Annotated[int, Field(ge=1, le=8192, description="Size of a token's embedding (layout `tokens` only).")] = 32,
     ) -> None:
         super().__init__()
@@ -45,7 +40,7 @@ class Lstm(Encoder):
         inputs = embedding if is_tokens else math.prod(spec.shape[1:])
         kind = nn.LSTM if cell == "lstm" else nn.GRU
         self.rnn = kind(inputs, hidden, layers, batch_first=True, bidirectional=bidirectional)
-        self.pool = last_states if pool == "last" else mean_states
+        self.pool = pooled(pool)
         self.project = nn.Linear(hidden * (2 if bidirectional else 1), width)
 
     @property
