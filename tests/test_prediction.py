@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from deconfuse import prediction
 from deconfuse.dataset import Dataset
-from deconfuse.prediction import at_once, predict
+from deconfuse.prediction import at_once, differentiated_at_once, predict
 
 MIB = 2**20
 
@@ -45,3 +45,27 @@ def test_small_samples_are_asked_many_at_a_time(monkeypatch: pytest.MonkeyPatch)
     model = Enlarging(1)
     predict(model, pictures(12))
     assert model.asked == [1, 2, 5, 5, 2]
+
+
+def test_where_gradients_are_wanted_all_that_is_made_counts() -> None:
+    class Twice(Enlarging):
+        def forward(self, *given: dict[str, Tensor]) -> tuple[Tensor, dict]:
+            first, out = super().forward(*given)
+            return first + super().forward(*given)[0], out
+
+    # 50 or 100 MiB a sample of a GiB; the largest value is the same
+    assert [differentiated_at_once(model(50), pictures(1)) for model in (Enlarging, Twice)] == [20, 10]
+    assert [at_once(model(50), pictures(1)) for model in (Enlarging, Twice)] == [5, 5]
+
+
+def test_a_recurrent_model_may_compute_in_bf16() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.LSTM(4, 8, batch_first=True)
+
+        def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor], present: dict[str, Tensor]) -> tuple[Tensor, dict]:
+            with torch.autocast("cpu", torch.bfloat16):
+                return self.rnn(inputs["image"].flatten(2).bfloat16())[0][:, 0].float(), {}
+
+    assert predict(Recurrent(), pictures(3)).shape == (3, 8)

@@ -11,6 +11,7 @@ from deconfuse.analyses._sanity import Check, checked
 from deconfuse.fusion import Fusion
 from deconfuse.metrics import half_width
 from deconfuse.model import Model
+from deconfuse.prediction import at_once
 
 ROWS = 200
 """Test rows behind a mean, at most."""
@@ -49,7 +50,9 @@ def attended(
 @torch.no_grad()
 def shares(subject: Subject, model: Model, rows: Int[np.ndarray, " N"]) -> dict[str, Float[np.ndarray, " N"]]:
     """Modality -> its share in some test rows; nothing where the fusion weighs no modality against another."""
-    batch = subject.data("test").batch(torch.from_numpy(rows))
-    tokens, masks, _ = model.encode(batch.inputs, batch.lengths, batch.present)
-    found = cast(Fusion, model.fusion).shares(tokens, masks)
-    return {name: share.double().cpu().numpy() for name, share in (found or {}).items()}
+    data, found = subject.data("test"), {}
+    for batch in data.batches(torch.from_numpy(rows).split(at_once(model, data))):
+        tokens, masks, _ = model.encode(batch.inputs, batch.lengths, batch.present)
+        for name, share in (cast(Fusion, model.fusion).shares(tokens, masks) or {}).items():
+            found.setdefault(name, []).append(share.double().cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in found.items()}

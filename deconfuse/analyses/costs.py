@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from deconfuse.analyses import Analysis, Subject, Tables
+from deconfuse.prediction import at_once
 
 ROWS = 32
 """Test rows over which the mean is taken: lengths differ."""
@@ -23,7 +24,7 @@ class Costs(Analysis):
 
     def __call__(self, subject: Subject) -> Tables:
         data, model = subject.data("test"), subject.model
-        rows = min(ROWS, len(data))
+        rows = min(ROWS, len(data), at_once(model, data))
         batch = data.batch(slice(0, rows))
         parts = {f"encoder {name}": model.encoders[name] for name in subject.modalities}
         # operations hide from a counter where nothing could be learnt from them

@@ -1,6 +1,7 @@
 """Integrated gradients."""
 
 from deconfuse.explain import Maps, Method, Question
+from deconfuse.prediction import differentiated_at_once
 
 STEPS, FEW = 24, 8
 """Points of the way, by Gauss-Legendre quadrature; and of one roughly followed."""
@@ -37,6 +38,6 @@ class IntegratedGradients(Method):
             question.baselines,
             additional_forward_args=question.beside,
             n_steps=self.steps,
-            internal_batch_size=max(samples, AT_ONCE // size),
+            internal_batch_size=max(samples, min(AT_ONCE // size, differentiated_at_once(question.model, question.batch))),
         )
         return {name: question.folded(name, x.detach()) for name, x in zip(question.modalities, found, strict=True)}
