@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -117,20 +116,3 @@ def test_bad_params_stop_before_anything_is_lost(three: Clone, changes: dict[str
         assert "Traceback" not in out
     assert before == digests(three.root, "data/models/**/*") | digests(three.root, "reports/**/*.*") | digests(three.root, "data/raw/*.*")
     assert three.run("dvc", "repro").ran in ([], ["download"])
-
-
-def test_experiments_leave_their_runs_in_the_one_store(three: Clone) -> None:
-    three.commit("before the experiments")
-    known = runs(three.root)
-    wanted = sorted({*known, *((model, epochs) for model in THREE["models"] for epochs in "345")})
-    three.run("dvc", "exp", "run", "-S", "train.epochs=3")
-    three.run("git", "checkout", "--quiet", "--", ".")
-    three.run("dvc", "exp", "run", "--queue", "-S", "train.epochs=4")
-    three.run("dvc", "exp", "run", "--run-all")
-    three.run("dvc", "exp", "run", "--temp", "-S", "train.epochs=5")
-    found = runs(three.root)
-    assert sorted(set(found)) == wanted
-    assert len(found) == len(known) + 9
-    with sqlite3.connect(three.root / "mlflow.db") as store:
-        stored = [place for (place,) in store.execute("SELECT DISTINCT artifact_uri FROM runs")]
-    assert all(place.startswith((three.root / "mlruns").as_uri()) for place in stored)

@@ -82,6 +82,11 @@ def check(clone: Clone, trainings: int, database: Path | None = None) -> None:
     known = trained(clone.root)
     assert len(known) == trainings
     assert drawn(database or clone.root / "mlflow.db") == known
+    if database is None:
+        # not in a copy of the tree, which is gone
+        with reading(clone.root / "mlflow.db") as store:
+            stored = [place for (place,) in store.execute("SELECT DISTINCT artifact_uri FROM runs")]
+        assert all(place.startswith((clone.root / "mlruns").as_uri()) for place in stored)
 
 
 # ---------------------------------------------------------------- the steps, in order
