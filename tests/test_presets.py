@@ -30,6 +30,7 @@ KINDS = {
     "cifar10": {"image": "image"},
     "digits": {"audio": "audio", "image": "image", "text": "text", "video": "video"},
     "easy_vqa": {"image": "image", "text": "text"},
+    "data/sources/grid/manifest.csv": {"audio": "audio", "text": "text", "video": "video"},
     "mnist": {"image": "image"},
 }
 TEXTS = ["one two", "a one, seen!", "heard"]

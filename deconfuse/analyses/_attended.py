@@ -11,7 +11,7 @@ from deconfuse.analyses._sanity import Check, checked
 from deconfuse.fusion import Fusion
 from deconfuse.metrics import half_width
 from deconfuse.model import Model
-from deconfuse.prediction import at_once
+from deconfuse.room import at_once
 
 ROWS = 200
 """Test rows behind a mean, at most."""

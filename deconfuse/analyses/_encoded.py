@@ -10,8 +10,8 @@ from torch import Tensor
 
 from deconfuse.dataset import Dataset
 from deconfuse.model import Model
-from deconfuse.prediction import BATCH, at_once
 from deconfuse.reading.streaming import Streamed
+from deconfuse.room import BATCH, at_once
 
 SEED = 0
 """Of the order in which rows are drawn: the same for every model, so that models are asked about the same rows."""

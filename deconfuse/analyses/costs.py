@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from deconfuse.analyses import Analysis, Subject, Tables
-from deconfuse.prediction import at_once
+from deconfuse.room import at_once
 
 ROWS = 32
 """Test rows over which the mean is taken: lengths differ."""

@@ -16,7 +16,7 @@ from deconfuse.analyses._encoded import Encoded
 from deconfuse.analyses._intervals import around, interval, terms, worths
 from deconfuse.corruptions import Corruption
 from deconfuse.lookup import names, part
-from deconfuse.prediction import at_once
+from deconfuse.room import at_once
 
 TOGETHER = "all at once"
 LARGE = 5_000_000

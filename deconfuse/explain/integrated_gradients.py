@@ -1,7 +1,7 @@
 """Integrated gradients."""
 
 from deconfuse.explain import Maps, Method, Question
-from deconfuse.prediction import differentiated_at_once
+from deconfuse.room import differentiated_at_once
 
 STEPS, FEW = 24, 8
 """Points of the way, by Gauss-Legendre quadrature; and of one roughly followed."""

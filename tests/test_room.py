@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deconfuse import prediction
+from deconfuse import room
 from deconfuse.dataset import Dataset
-from deconfuse.prediction import at_once, differentiated_at_once, predict
+from deconfuse.prediction import predict
+from deconfuse.room import at_once, differentiated_at_once
 
 MIB = 2**20
 
@@ -41,7 +42,7 @@ def test_samples_of_large_maps_are_asked_a_few_at_a_time(size: int, weights: int
 
 
 def test_small_samples_are_asked_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction, "BATCH", 5)
+    monkeypatch.setattr(room, "BATCH", 5)
     model = Enlarging(1)
     predict(model, pictures(12))
     assert model.asked == [1, 2, 5, 5, 2]
