@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from deconfuse.analyses import Analysis, Row, Subject
 from deconfuse.dataset import Dataset
@@ -36,6 +37,7 @@ from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.prediction import answers
 from deconfuse.prepared import lengths, values
+from deconfuse.progress import progress
 from deconfuse.reading.residence import place
 from deconfuse.reading.stored import PREPARED, read
 from deconfuse.reading.streaming import Streamed
@@ -65,7 +67,9 @@ def main(name: str) -> None:
     with whole(REPORTS / name) as folder:
         (folder / "tables").mkdir(parents=True)
         subjects: Callable[[int], Subject] = partial(questioned, name, model, about, task, metrics, facts, data, asked.bootstrap)
-        figures, tables = measured(subjects, seeds_of(about), asked, folder)
+        seeds = seeds_of(about)
+        with progress(range(len(seeds) * (len(MEASURED) + len(asked.analyses))), f"evaluate {name}", unit="question") as bar:
+            figures, tables = measured(subjects, seeds, asked, folder, bar)
         for stem, rows in tables.items():
             write_table(folder / "tables" / f"{stem}.csv", rows)
         kept = {key: about[key] for key in ("modalities", "fusion", "parameters")}
@@ -109,9 +113,10 @@ def ids(split: str) -> list[str]:
 
 
 def measured(
-    subjects: Callable[[int], Subject], seeds: list[int], asked: Evaluate, folder: Path
+    subjects: Callable[[int], Subject], seeds: list[int], asked: Evaluate, folder: Path, bar: tqdm
 ) -> tuple[dict[str, Any], dict[str, list[Row]]]:
-    """The figures of metrics.json and the analyses' tables; predictions and embeddings are written into the folder."""
+    """The figures of metrics.json and the analyses' tables; predictions and embeddings are written into the folder, and the bar goes on
+    by one for each split and analysis of each seed."""
     each: dict[str, dict[str, Any]] = {}
     parts: dict[str, list[np.ndarray]] = {split: [] for split in MEASURED}
     predictions: dict[str, list[list[str]]] = {split: [] for split in MEASURED}
@@ -121,19 +126,23 @@ def measured(
         subject = subjects(seed)
         each[str(seed)] = {}
         for split in MEASURED:
+            bar.set_postfix_str(split)
             subject.logits[split], fused = answered(subject, split)
             target, predicted = subject.target(split), subject.predicted(split)
             each[str(seed)][split] = subject.metrics.figures(target, predicted)
             parts[split].append(subject.metrics.parts(target, predicted))
             rows = subject.metrics.rows(target, predicted, subject.facts)
             predictions[split] += [[str(seed), identity, *row] for identity, row in zip(subject.ids(split), rows, strict=True)]
+            bar.update()
         if subject.is_best:
             np.save(folder / "embeddings.npy", fused.cpu().numpy())
-        for analysis in analyses:
+        for chosen, analysis in zip(asked.analyses, analyses, strict=True):
+            bar.set_postfix_str(chosen.name)
             # what one is done with would lie beside what the next one needs
             give_back()
             for stem, found in analysis(subject).items() if subject.is_best or analysis.of_every_seed else ():
                 tables.setdefault(stem, []).extend({"seed": seed, **row} for row in found)
+            bar.update()
     for split, rows in predictions.items():
         with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -168,7 +177,7 @@ def write_table(path: Path, rows: list[Row]) -> None:
 
 
 def tell(name: str, text: str) -> None:
-    print(f"evaluate {name}: {text}", file=sys.stderr)
+    tqdm.write(f"evaluate {name}: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":
