@@ -1,11 +1,17 @@
 """Settings of every test."""
 
 import os
+import signal
 
 import pytest
 
 # two threads on a busy machine are many times slower than one; torch reads this when it is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# `nohup` and a shell's background jobs ignore these, and so would every process that a test starts and means to stop by them
+for number, usual in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
 LONG = (
     "test_pipeline.py",
