@@ -10,6 +10,7 @@ from subjects import subject
 from test_model import ENCODERS, SPECS, make
 from torch import Tensor
 
+from deconfuse import room
 from deconfuse.analyses import Subject
 from deconfuse.analyses._chosen import asked, evened
 from deconfuse.analyses._sanity import checked
@@ -170,6 +171,13 @@ def test_the_same_again_and_from_disk_is_the_same() -> None:
         Dataset(kept, data.lengths, data.present, data.label), {"audio": Stored(data.inputs["audio"].numpy(), np.arange(ROWS))}
     )
     assert Explanations()(put(model, data=streamed)) == once
+
+
+def test_fewer_rows_are_checked_where_memory_has_no_room_for_their_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make(ENCODERS, "concat")
+    monkeypatch.setattr(room, "KEPT", 5 * room.taken(model, samples("single_label", model.modalities)).sum)
+    tables = Explanations(samples=2, checked=9)(put(model))
+    assert max(row["n"] for row in tables["sanity"]) == 5
 
 
 def test_rows_without_anything_have_no_explanation() -> None:

@@ -16,6 +16,7 @@ from deconfuse.explain._cells import STEPS, reduced
 from deconfuse.explain._question import still
 from deconfuse.explain._randomised import LEVELS, randomised
 from deconfuse.lookup import names, part
+from deconfuse.room import differentiated_at_once
 
 
 class Explanations(Analysis):
@@ -31,7 +32,14 @@ class Explanations(Analysis):
         self,
         *,
         samples: Annotated[int, Field(ge=1, le=24, description="Test rows whose maps are kept.")] = 4,
-        checked: Annotated[int, Field(ge=2, le=1000, description="Test rows that the methods are checked on, those kept among them.")] = 12,
+        checked: Annotated[
+            int,
+            Field(
+                ge=2,
+                le=1000,
+                description="Test rows that the methods are checked on, those kept among them; fewer where maps are too large.",
+            ),
+        ] = 12,
         seed: Annotated[int, Field(ge=0, lt=2**31, description="Of the draw of the rows and of the weights of randomised models.")] = 0,
     ) -> None:
         self.samples, self.checked, self.seed = samples, checked, seed
@@ -41,7 +49,8 @@ class Explanations(Analysis):
         if not len(order):
             return {}
         kept = evened(order, is_right(subject), self.samples)
-        rows = torch.tensor([*kept, *[int(row) for row in order if row not in kept][: max(0, self.checked - len(kept))]])
+        more = min(self.checked, differentiated_at_once(subject.model, subject.data("test"))) - len(kept)
+        rows = torch.tensor([*kept, *[int(row) for row in order if row not in kept][: max(0, more)]])
         weight, other, classes = asked(subject, subject.logits["test"][rows])
         question = Question(still(subject.model), subject.data("test").batch(rows), weight)
         forgetful = {level: randomised(question.model, level, self.seed) for level in LEVELS}
