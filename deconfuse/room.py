@@ -5,8 +5,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from deconfuse.observing import Observing
 
 BATCH = 512
 ROOM = 2**28
@@ -52,17 +53,12 @@ def taken(model: nn.Module, data: Any) -> Taken:
     return known[model]
 
 
-class Made(TorchDispatchMode):
+class Made(Observing):
     """Sizes of the tensors that are made within a block, in bytes, in order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.bytes: list[int] = []
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # else torch imports its compiler, to keep it out of here: 1.1 s and 130 MB
-        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))

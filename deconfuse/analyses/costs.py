@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from deconfuse.analyses import Analysis, Subject, Tables
+from deconfuse.observing import Observing
 from deconfuse.room import at_once
 
 ROWS = 32
@@ -33,7 +33,7 @@ class Costs(Analysis):
         return {"costs": [{"part": name, "flops": round(flops / rows)} for name, flops in {"model": counter.total, **found}.items()]}
 
 
-class Counter(TorchDispatchMode):
+class Counter(Observing):
     """Adds up the operations of what is computed within it."""
 
     def __init__(self) -> None:
@@ -45,11 +45,6 @@ class Counter(TorchDispatchMode):
         self.total = 0.0
         self.inside = 0
         """Recurrent layers at work, whose operations are told by `of_layer`."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # else torch imports its compiler, to keep it out of here: 1.1 s and 130 MB, as torch's own FlopCounterMode costs
-        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         out = func(*args, **(kwargs or {}))
