@@ -100,7 +100,7 @@ def processor() -> str:
 
 
 def git() -> dict[str, str | bool | None]:
-    """The commit of the working folder, and whether files differ from it; nulls outside git."""
+    """The commit of the working folder, and whether files differ from it, but for what DVC itself writes; nulls outside git."""
 
     def ask(*words: str) -> str | None:
         try:
@@ -108,7 +108,8 @@ def git() -> dict[str, str | bool | None]:
         except (OSError, subprocess.CalledProcessError):
             return None
 
-    status = ask("status", "--porcelain")
+    # else no run of a fresh clone would be of a commit: the stages before have been noted there
+    status = ask("status", "--porcelain", "--", ":(top)", ":(exclude)dvc.lock")
     return {"commit": ask("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
 
 
