@@ -60,7 +60,7 @@ def small(chosen: argparse.Namespace, place: Path, name: str) -> None:
 
 def large(chosen: argparse.Namespace, place: Path) -> None:
     """Print the table of the printed network."""
-    samples, batch = max(4, round(3125 * chosen.scale)), max(2, round(125 * min(1, 10 * chosen.scale)))
+    samples, batch = max(4, round(12_500 * chosen.scale)), max(2, round(125 * min(1, 10 * chosen.scale)))
     workload = Workload(colours, "image", printed([32, 64, 128], grid=1), ADAM, samples, 4, 1.0)
     make = partial(variant, place, made=colours(samples, 2, None), workload=workload, batch=batch, epochs=4, precision="bf16")
     cost = run(["benchmarks.rivals.networks", LARGE]).answer()

@@ -46,7 +46,9 @@ def drawn_share(alpha: float, generator: torch.Generator) -> float:
     # 0.14 s that a training without mixup saves
     from scipy.special import betaincinv
 
-    share = float(betaincinv(alpha, alpha, float(torch.rand((), generator=generator, device=generator.device, dtype=torch.float64))))
+    # drawn on the CPU, from the same seed plus one: a number that is read back from a GPU makes every step wait for it
+    draw = torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**64)
+    share = float(betaincinv(alpha, alpha, float(torch.rand((), generator=draw, dtype=torch.float64))))
     return max(share, 1 - share)
 
 

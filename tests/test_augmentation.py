@@ -190,6 +190,15 @@ def shares(label: Tensor) -> Tensor:
     return F.one_hot(label, 6).float()
 
 
+def test_the_share_is_known_without_a_look_at_the_device() -> None:
+    """A number that a GPU drew would have to be waited for; and the share follows the seed, not what was drawn before."""
+    generator = seeded(3)
+    before, share = generator.get_state(), drawn_share(0.4, generator)
+    assert torch.equal(generator.get_state(), before)
+    torch.rand(5, generator=generator)
+    assert drawn_share(0.4, generator) == share != drawn_share(0.4, seeded(4))
+
+
 def test_mixed_samples_have_mixed_labels() -> None:
     batch = pairs()
     values = torch.arange(6.0)

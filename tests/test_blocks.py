@@ -114,6 +114,19 @@ def test_a_pool_right_behind_the_convolution_leaves_the_rest_of_the_block_a_smal
     assert [part.shape[-1] for part in (x, first(x), second(first(x)), encoder.blocks(x))] == [12, 6, 3, 3]
 
 
+@pytest.mark.parametrize(("name", "shape"), [("cnn", {"repeat": 3}), ("deconvolution", {"stride": 1, "growth": 1, "kernel": 3})])
+def test_behind_an_early_pool_a_residual_is_around_the_other_convolutions(name: str, shape: dict[str, Any]) -> None:
+    """From 1 channel to 6 and from 6 to 8: the channels that come in do not matter there."""
+    x = batch(PICTURE, 2)
+    encoder = make(name, PICTURE, channels=[6, 8], pools=1 if name == "deconvolution" else 2, pooled="first", residual=True, **shape).eval()
+    first, *_ = encoder.blocks
+    *before, residual = first
+    began = nn.Sequential(*before)(x)
+    assert [type(layer).__name__ for layer in before] == ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU"]
+    torch.testing.assert_close(first(x), began + residual.block(began))
+    assert len(leaves(residual, nn.Conv2d, nn.ConvTranspose2d)) == (1 if name == "deconvolution" else 2)
+
+
 @pytest.mark.parametrize(("kernel", "growth"), [(1, 1), (3, 1), (2, 2), (3, 2), (4, 2), (5, 2), (3, 3), (4, 3), (4, 4), (9, 4)])
 @pytest.mark.parametrize("grid", [1, 2])
 def test_a_transposed_convolution_grows_its_map_as_asked(kernel: int, growth: int, grid: int) -> None:

@@ -1,6 +1,10 @@
 """What is compiled learns the same to rounding, the same bytes run to run and after an interruption, and leaves no trace in files."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +39,16 @@ def test_a_compiled_training_learns_and_ends_the_same_wherever_it_was_interrupte
     plain, _ = run(tmp_path / "plain", seconds=1e6, batch_size=70)
     assert plain.weights.keys() == undisturbed.weights.keys() and not equal(plain, undisturbed)
     assert undisturbed.rows[-1]["val_accuracy"] > 0.8
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for CPUs by g++, which is not installed")
+def test_a_compiled_norm_writes_no_map_that_it_need_not(tmp_path: Path) -> None:
+    """The gradient that comes to it is worked out where it is used: what the convolution is given back is the one map, in bf16."""
+    environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    script = Path(__file__).parent / "written_maps.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, env=environment)
+    forwards, backwards = json.loads(done.stdout.splitlines()[-1])
+    assert forwards == [] and backwards in ([], ["bfloat16"])
 
 
 def test_recurrent_parts_are_left_and_told() -> None:

@@ -1,10 +1,10 @@
-"""A network made to be trained fast on CIFAR-10 (after Jordan 2024, https://arxiv.org/abs/2404.00498), in our loop.
+"""Networks made to be trained fast on CIFAR-10 (after Jordan 2024, https://arxiv.org/abs/2404.00498), in our loop.
 
-    python -m benchmarks.rivals.speedrunner MODEL SEED
+    python -m benchmarks.rivals.speedrunner NETWORK MODEL SEED
 
-Run in a project's folder, where it takes the place of the encoder of the model of that name, with its settings; prints its times as
-JSON. Of the paper it has the frozen first convolution that whitens 2 x 2 patches, the widths, GELU, the narrow head and the initial weights
-that pass their input on; not its alternating flip, its test-time augmentation and its optimisers.
+Run in a project's folder, where NETWORK takes the place of the encoder of the model of that name, with its settings; prints its times as
+JSON. Of the paper they have the frozen first convolution that whitens 2 x 2 patches, the widths, GELU, the narrow head and the initial
+weights that pass their input on; not its alternating flip and its optimisers.
 """
 
 import sys
@@ -21,21 +21,23 @@ from deconfuse.training.loop import fit
 from deconfuse.training.optimisation import optimizer
 from stages.train import params, prepared
 
-WIDTHS = (64, 256, 256)
+WIDTHS = {"airbench94": (64, 256, 256), "airbench96": (128, 384, 512)}
+DEEP = "airbench96"
 PATCHES = 5000
 
 
 class Speedrunner(nn.Module):
     """Of the contract of encoders: one token a picture. `pictures` are normalised ones to whiten by."""
 
-    def __init__(self, pictures: Float[Tensor, "N 3 H W"], width: int) -> None:
+    def __init__(self, network: str, pictures: Float[Tensor, "N 3 H W"], width: int) -> None:
         super().__init__()
         self.filters: Tensor
         self.register_buffer("filters", whitening(pictures))
         self.shift = nn.Parameter(torch.zeros(len(self.filters)))
-        inputs = (len(self.filters), *WIDTHS[:-1])
-        self.groups = nn.Sequential(*(group(a, b) for a, b in zip(inputs, WIDTHS, strict=True)))
-        self.project = nn.Linear(WIDTHS[-1], width, bias=False)
+        widths = WIDTHS[network]
+        inputs = (len(self.filters), *widths[:-1])
+        self.groups = nn.Sequential(*(Group(a, b, network == DEEP) for a, b in zip(inputs, widths, strict=True)))
+        self.project = nn.Linear(widths[-1], width, bias=False)
 
     def forward(self, x: Float[Tensor, "B 3 H W"], length: None = None) -> tuple[Float[Tensor, "B 1 D"], dict[str, object]]:
         x = nn.functional.gelu(nn.functional.conv2d(x, self.filters, self.shift))
@@ -54,22 +56,39 @@ def whitening(pictures: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "24 3 2 2"]:
     return torch.cat([axes, -axes])
 
 
-def group(inputs: int, outputs: int) -> nn.Sequential:
-    """conv - pool - norm - GELU - conv - norm - GELU."""
-    first, second = (nn.Conv2d(size, outputs, 3, padding=1, bias=False) for size in (inputs, outputs))
-    for layer in (first, second):
-        # as many channels as come in go on as they are
-        nn.init.dirac_(layer.weight[: layer.in_channels])
-    halves = [nn.MaxPool2d(2), nn.BatchNorm2d(outputs, momentum=0.4), nn.GELU()]
-    return nn.Sequential(first, *halves, second, nn.BatchNorm2d(outputs, momentum=0.4), nn.GELU())
+class Group(nn.Module):
+    """conv - pool - norm - GELU - conv - norm - GELU; a deep one has two of the latter convolutions, with a residual around both."""
+
+    def __init__(self, inputs: int, outputs: int, is_deep: bool) -> None:
+        super().__init__()
+        self.is_deep = is_deep
+        self.first = nn.Sequential(conv(inputs, outputs), nn.MaxPool2d(2), norm(outputs), nn.GELU())
+        more = [nn.GELU(), conv(outputs, outputs), norm(outputs)] if is_deep else []
+        self.rest = nn.Sequential(conv(outputs, outputs), norm(outputs), *more)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K h w"]:
+        x = self.first(x)
+        made = self.rest(x)
+        return nn.functional.gelu(made + x if self.is_deep else made)
 
 
-def main(name: str, seed: str) -> None:
+def conv(inputs: int, outputs: int) -> nn.Conv2d:
+    made = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    # as many channels as come in go on as they are
+    nn.init.dirac_(made.weight[:inputs])
+    return made
+
+
+def norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, momentum=0.4)
+
+
+def main(network: str, name: str, seed: str) -> None:
     _, wanted = params(name)
     job = prepared(name, ALONE, prepare(wanted.device, wanted.threads, wanted.precision))
     model, recipe, _ = job.begin(int(seed), print)
     some = job.splits["train"].batch(slice(0, 512)).inputs["image"]
-    encoder = Speedrunner(model.normalised("image", some).cpu(), job.entry.width)
+    encoder = Speedrunner(network, model.normalised("image", some).cpu(), job.entry.width)
     model.encoders["image"] = encoder.to(job.device).to(memory_format=torch.channels_last)
     model.bf16 = frozenset(["encoders.image"] if job.device.type == "cuda" else [])
     stepper = optimizer(wanted.optimizer, model, wanted.weight_decay, wanted.momentum)

@@ -12,7 +12,8 @@ WithResidual = Annotated[
     bool,
     Field(
         description="Add a block's input to what it gives, before a pool (He et al. 2016), where it has as many channels in as out; such "
-        "blocks must keep height and width."
+        "blocks must keep height and width. With `pooled: first`, a block with a pool has its residual around its second and "
+        "later convolutions, if these are of stride 1."
     ),
 ]
 
@@ -20,7 +21,7 @@ Pooled = Annotated[
     Literal["last", "first"],
     Field(
         description="Where a block's max pool stands: at its end, or right behind its first convolution, so that the rest of the block "
-        "costs a fourth; such a block has no residual."
+        "costs a fourth."
     ),
 ]
 
@@ -65,8 +66,17 @@ def stack(
     if pooled == "last":
         ends = [*pools, *[None] * (len(made) - number)]
         return nn.Sequential(*map(block, made, residuals(with_residual, channels), ends))
-    early = [block([first, pool, *rest], False) for (first, *rest), pool in zip(made[:number], pools, strict=True)]
-    return nn.Sequential(*early, *map(block, made[number:], residuals(with_residual, channels[number:])))
+    early = [behind(layers, pool, with_residual) for layers, pool in zip(made[:number], pools, strict=True)]
+    has_one = any(isinstance(part, Residual) for each in early for part in each)
+    return nn.Sequential(*early, *map(block, made[number:], residuals(with_residual, channels[number:], has_one)))
+
+
+def behind(layers: list[nn.Module], pool: nn.Module, with_residual: bool) -> nn.Sequential:
+    """A block with its pool behind its first convolution; its residual is around the others, if these are of stride 1."""
+    others = [place for place, layer in enumerate(layers) if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)][1:]
+    if not with_residual or not others or any(layers[place].stride != (1, 1) for place in others):
+        return nn.Sequential(layers[0], pool, *layers[1:])
+    return nn.Sequential(layers[0], pool, *layers[1 : others[0]], Residual(nn.Sequential(*layers[others[0] :])))
 
 
 def block(layers: list[nn.Module], with_residual: bool, pool: nn.Module | None = None) -> nn.Sequential:
@@ -75,12 +85,13 @@ def block(layers: list[nn.Module], with_residual: bool, pool: nn.Module | None =
     return nn.Sequential(*kept, *([] if pool is None else [pool]))
 
 
-def residuals(asked: bool, channels: list[tuple[int, int]]) -> list[bool]:
-    """Which blocks have a residual, by their channels in and out. Raises UserError where one is asked for and none can have it."""
+def residuals(asked: bool, channels: list[tuple[int, int]], has_one: bool = False) -> list[bool]:
+    """Which blocks have a residual, by their channels in and out. Raises UserError where one is asked for and none can have it, unless
+    another block has one."""
     found = [asked and inputs == outputs for inputs, outputs in channels]
-    if asked and not any(found):
+    if asked and not has_one and not any(found):
         raise UserError(
-            "`residual` needs a block of as many channels as the one before it (with `pooled: first`, one without a pool), and there is "
-            "none; change `channels`"
+            "`residual` needs a block of as many channels as the one before it (or, with `pooled: first`, one with a second convolution of "
+            "stride 1 behind its pool), and there is none; change `channels`"
         )
     return found
