@@ -1,7 +1,8 @@
 """A multimodal model: an encoder for each modality, a fusion, a head."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 Inputs = dict[str, Tensor]
 Out = dict[str, object]
+Encoded = tuple[Tensor, Tensor, Out]
 
 
 class Model(nn.Module):
@@ -37,6 +39,8 @@ class Model(nn.Module):
         """Names of the parts that compute in bf16, by autocast; weights, tokens and logits are fp32 all the same."""
         self.forms: dict[str, list[Callable[[Tensor], list[Tensor]]]] = {}
         """Modality -> what makes other samples of the same meaning: where the model answers, tokens are the mean of all of theirs."""
+        self.each: Callable[[Mapping[str, Callable[[], Encoded]]], dict[str, Encoded]] | None = None
+        """How a training step works through the encoders, where not one after the other."""
         self.modalities = tuple(sorted(encoders))
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.modalities})
         self.fusion = fusion
@@ -65,10 +69,12 @@ class Model(nn.Module):
         self, inputs: Inputs, lengths: dict[str, Int[Tensor, " B"]], present: dict[str, Bool[Tensor, " B"]]
     ) -> tuple[dict[str, Float[Tensor, "B _ D"]], dict[str, Bool[Tensor, "B _"]], Out]:
         """The first half of `forward`: modality -> tokens, modality -> which of them are there, and `out` of each encoder."""
+        work = {name: partial(self.encode_one, name, inputs[name], lengths.get(name)) for name in self.modalities}
+        has_way = self.each is not None and self.training and torch.is_grad_enabled()
+        encoded = self.each(work) if has_way else {name: encode() for name, encode in work.items()}
         tokens, masks, out = {}, {}, {}
-        for name in self.modalities:
-            tokens[name], there, out[name] = self.encode_one(name, inputs[name], lengths.get(name))
-            masks[name] = there & present[name][:, None]
+        for name, (found, there, more) in encoded.items():
+            tokens[name], masks[name], out[name] = found, there & present[name][:, None], more
         return tokens, masks, out
 
     def encode_one(

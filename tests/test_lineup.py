@@ -13,7 +13,8 @@ import pytest
 from clone import ROOT, git
 from ruamel.yaml import YAML
 
-from deconfuse.lineup.jobs import cores, waiting, workers
+from deconfuse.cores import cores
+from deconfuse.lineup.jobs import waiting, workers
 
 PIPELINE = """
 stages:

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from deconfuse.cores import SHARE, cores
 from deconfuse.errors import Stopped, UserError, command, listening
 from deconfuse.lineup.jobs import KINDS, waiting, workers
 from deconfuse.lineup.lending import lending
@@ -57,7 +58,7 @@ def train(changed: set[str], came: list[int]) -> None:
     number = min(workers(list(jobs), params), len(jobs))
     if number > 1:
         with lending() as variables:
-            team = Team(jobs, came, variables)
+            team = Team(jobs, came, variables | {SHARE: str(max(1, cores() // number))})
             team.work(number)
         in_order(LOCK, before, params)
         judge(team, came)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from deconfuse.cores import cores
 from deconfuse.params import check
 from deconfuse.params.lineup import LineUp
 
@@ -46,11 +47,6 @@ def workers(names: list[str], params: dict[str, Any]) -> int:
     if has_gpu() and any(one.get("device", "auto") != "cpu" for one in settings):
         return 1
     return max(1, cores() // max((one.get("threads", 1) for one in settings), default=1))
-
-
-def cores() -> int:
-    """The processor's cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_gpu() -> bool:

@@ -84,7 +84,8 @@ class Train(Strict):
     """Seconds after which the next step's end saves all that an interrupted training needs to go on, in `data/checkpoints`; 0 saves every
     step. The weights do not depend on it, nor on an interruption."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
-    """CPU threads; results are the same bytes only for the same number."""
+    """CPU threads of each operation; results are the same bytes only for the same number. On the other cores a model's encoders work side
+    by side, which changes no byte."""
     launch: Launch = Launch()
     """Several processes, GPUs and machines for one model."""
 

@@ -8,6 +8,7 @@ import torch
 
 from deconfuse.augmenting import Augment
 from deconfuse.build import build
+from deconfuse.cores import cores
 from deconfuse.dataset import Dataset
 from deconfuse.errors import UserError
 from deconfuse.model import Model
@@ -24,6 +25,7 @@ from deconfuse.training.optimisation import factor, l1, optimizer
 from deconfuse.training.precision import Precision, decide
 from deconfuse.training.recipe import Recipe
 from deconfuse.training.recording import Recorder, recorder
+from deconfuse.training.side_by_side import SideBySide
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,16 @@ class Job:
         self.team.adopt(model, self.device)
         found = decide(self.settings.precision, model, model.parts(), self.splits["train"].batch(slice(0, 8)), self.device)
         model.bf16 = frozenset(found.bf16)
+        model.each = self.side_by_side(model)
         return model, self.recipe(seed, model, self.hasten(model, say)), found
+
+    def side_by_side(self, model: Model) -> SideBySide | None:
+        """What lets the encoders work on several cores; None where there is one core or encoder, or what looks into their work."""
+        settings = self.settings
+        workers = min(cores() // settings.threads, len(model.modalities))
+        is_plain = not settings.compile and not settings.diagnose and settings.reconstruction == 0
+        is_alone = self.team is ALONE and self.device.type == "cpu"
+        return SideBySide(workers, settings.threads) if workers > 1 and is_plain and is_alone else None
 
     def hasten(self, model: Model, say: Callable[[str], None]) -> Recorder | None:
         """Compile the model and give what records its steps, where params ask for it."""
