@@ -1,5 +1,6 @@
 """How a command ends: on an error that is the user's to mend, on a signal, or well."""
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Generator
@@ -53,6 +54,10 @@ def command(main: Callable[..., None], *arguments: object) -> None:
     The status is 0 when done, 1 with one message on a user's error, 130 on Ctrl-C, 143 on a SIGTERM and 129 on a
     closed terminal that were listened to.
     """
+    if not gc.isenabled():
+        # a stage has imported what it needs
+        gc.freeze()
+        gc.enable()
     try:
         main(*arguments)
     except UserError as error:

@@ -1,5 +1,6 @@
 """A training begins soon: it imports little beside torch, which alone takes 2 s of CPU."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,21 @@ def test_a_training_imports_nothing_heavy(tmp_path: Path) -> None:
     words = [sys.executable, "-c", TRAINED, *HEAVY]
     done = subprocess.run(words, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
+def test_a_stage_looks_for_garbage_once_it_has_imported_all(tmp_path: Path) -> None:
+    """As a program; a test or a notebook that imports it goes on as it was."""
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages/__init__.py").write_text((ROOT / "stages/__init__.py").read_text())
+    (tmp_path / "stages/tried.py").write_text(
+        "import gc\nfrom deconfuse.errors import command\nbefore = gc.isenabled()\n"
+        "def main(): print(before, gc.isenabled(), gc.get_freeze_count() > 1000)\nif __name__ == '__main__': command(main)\n"
+    )
+    ways = {"-m stages.tried": "False True True", "-c 'import stages.tried; stages.tried.command(stages.tried.main)'": "True True False"}
+    for words, expected in ways.items():
+        command = [sys.executable, *shlex.split(words)]
+        done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": f"{tmp_path}:{ROOT}"}, capture_output=True, text=True, check=True)
+        assert done.stdout == f"{expected}\n"
 
 
 def test_measuring_classes_imports_nothing_heavy() -> None:

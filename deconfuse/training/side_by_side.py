@@ -83,5 +83,10 @@ class Handed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, ...]:
         came = {name: gradient for name, gradient in zip(ctx.tokens, gradients, strict=True) if gradient is not None}
-        ctx.owner.all({name: partial(torch.autograd.backward, ctx.tokens[name], gradient) for name, gradient in came.items()})
+        ctx.owner.all({name: partial(back, ctx.tokens[name], gradient) for name, gradient in came.items()})
         return (None,) * (2 + len(gradients))
+
+
+def back(tokens: Float[Tensor, "B _ D"], gradient: Float[Tensor, "B _ D"]) -> None:
+    """Take a gradient on: by a number whose gradient it is, since torch imports sympy where it is given one."""
+    (tokens * gradient).sum().backward()
