@@ -22,11 +22,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from deconfuse.analyses import Analysis, Row, Subject
+from deconfuse.analyses import Analysis, Row, Subject, Tables
+from deconfuse.cores import cores
 from deconfuse.dataset import Dataset
 from deconfuse.device import prepare
 from deconfuse.errors import command
 from deconfuse.files import read_json, whole, write_json
+from deconfuse.forked import forked
 from deconfuse.heap import give_back
 from deconfuse.lookup import part
 from deconfuse.metrics import Facts, Figures, Metrics, over_seeds
@@ -136,12 +138,12 @@ def measured(
             bar.update()
         if subject.is_best:
             np.save(folder / "embeddings.npy", fused.cpu().numpy())
-        for chosen, analysis in zip(asked.analyses, analyses, strict=True):
-            bar.set_postfix_str(chosen.name)
-            # what one is done with would lie beside what the next one needs
-            give_back()
-            for stem, found in analysis(subject).items() if subject.is_best or analysis.of_every_seed else ():
-                tables.setdefault(stem, []).extend({"seed": seed, **row} for row in found)
+        bar.set_postfix_str("analyses")
+        put = [partial(answer, analysis, subject) for analysis in analyses if subject.is_best or analysis.of_every_seed]
+        bar.update(len(analyses) - len(put))
+        for found in forked(put, at_a_time(subject)):
+            for stem, rows in found.items():
+                tables.setdefault(stem, []).extend({"seed": seed, **row} for row in rows)
             bar.update()
     for split, rows in predictions.items():
         with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
@@ -151,6 +153,18 @@ def measured(
     bounds = {split: subject.metrics.bounds(np.stack(parts[split]), asked.bootstrap) for split in MEASURED}
     means = {split: over_seeds([one[split] for one in each.values()], bounds[split]) for split in MEASURED}
     return {**means, "seeds": each}, tables
+
+
+def answer(analysis: Analysis, subject: Subject) -> Tables:
+    # what one is done with would lie beside what the next one needs
+    give_back()
+    return analysis(subject)
+
+
+def at_a_time(subject: Subject) -> int:
+    """How many analyses: as many as there are cores. One where operations have several threads, which a fork has not, and on a GPU."""
+    is_plain = torch.get_num_threads() == 1 and next(subject.model.parameters()).device.type == "cpu"
+    return cores() if is_plain else 1
 
 
 def few(figures: dict[str, Figures], metrics: Metrics) -> dict[str, Figures]:

@@ -1,13 +1,16 @@
 """Write `reports/`: the leaderboard as CSV and JSON, and the page that a person reads, whole and in short."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from deconfuse.cores import cores
 from deconfuse.files import read_json, whole, write_json, write_text
+from deconfuse.forked import forked
 from deconfuse.params.report import Report
 from deconfuse.reporting import charts, words
 from deconfuse.reporting import results as trained
@@ -69,8 +72,10 @@ def write(names: list[str], options: Report, root: Path) -> None:
     write_json(reports / "metrics.json", trained.nested(table))
     # which trainings it compares: their digests in the leaderboard's order
     write_text(reports / "runs.json", json.dumps({result.name: result.run["digest"] for result in results}, indent=1) + "\n")
+    # which leaves no threads behind, since baselines are measured on one: forks would wait for those
     context = gathered(results, options, root)
-    sections = [section for one in SECTIONS if (section := one.make(context)) is not None]
+    made = forked([partial(one.make, context) for one in SECTIONS], cores())
+    sections = [section for section in made if section is not None]
     with whole(reports / "tables") as folder:
         folder.mkdir()
         for name, rows in (item for section in sections for item in section.tables.items()):

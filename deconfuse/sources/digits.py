@@ -6,6 +6,7 @@ Nothing is fetched: the handwriting comes with scikit-learn, the speech lies in 
 import csv
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from numpy.random import Generator, default_rng
 from PIL import Image
 
 from deconfuse.arrays import Growing
+from deconfuse.cores import cores
 from deconfuse.errors import UserError
+from deconfuse.forked import forked
 from deconfuse.manifest import Row, writing
 from deconfuse.params.digits import Digits
 from deconfuse.progress import progress
@@ -58,10 +61,13 @@ def make(options: Digits, folder: Path, limit: int | None = None, mirror: str | 
         Growing(folder / "images.npy", (IMAGE_SIDE, IMAGE_SIDE), "uint8") as images,
         Growing(folder / "sounds.npy", (RATE,), "int16") as sounds,
     ):
-        corpus = _Corpus(options, folder, scans, read_speech(), groups, images, sounds)
+        corpus = _Corpus(options, folder, scans, read_speech(), groups, images, sounds, [])
         for row in progress(choose(groups, limit), "digits", unit="row"):
             cells = dict(zip(MODALITIES, corpus.cells(row), strict=True))
             manifest.add(Row(row.number + 1, row.id, row.group.split, str(row.group.label), cells))
+    number = cores()
+    for _ in forked([partial(corpus.write_films, corpus.filmed[first::number]) for first in range(number)], number):
+        pass
     return ABOUT
 
 
@@ -105,6 +111,8 @@ class _Corpus:
     groups: dict[Group, list[int]]
     images: Growing
     sounds: Growing
+    filmed: list[Choice]
+    """The rows that have a film."""
 
     def cells(self, row: Choice) -> list[str]:
         gone = self._draw(row, "missing").random(len(MODALITIES)) < self.options.missing
@@ -127,14 +135,22 @@ class _Corpus:
         return mishear(WORDS[row.group.label], **self.options.text.model_dump(), draw=draw)
 
     def video(self, row: Choice, draw: Generator) -> str:
-        others = [other for other in self.groups[row.group] if other != row.number]
-        picture = enlarge(self.scans[others[draw.integers(len(others))]], FILMED_SIDE)
-        cell = f"video/{row.id}.mp4"
-        write_film(self.folder / cell, drift(picture, FRAMES, FIELD_SIDE, self.options.video.noise, draw))
-        return cell
+        self.filmed.append(row)
+        return film_of(row)
+
+    def write_films(self, rows: list[Choice]) -> None:
+        for row in rows:
+            draw = self._draw(row, "video")
+            others = [other for other in self.groups[row.group] if other != row.number]
+            picture = enlarge(self.scans[others[draw.integers(len(others))]], FILMED_SIDE)
+            write_film(self.folder / film_of(row), drift(picture, FRAMES, FIELD_SIDE, self.options.video.noise, draw))
 
     def _draw(self, row: Choice, name: str) -> Generator:
         return default_rng([self.options.seed, row.number, *name.encode()])
+
+
+def film_of(row: Choice) -> str:
+    return f"video/{row.id}.mp4"
 
 
 def enlarge(scan: Array, side: int) -> Array:
