@@ -34,10 +34,15 @@ def forked(works: Sequence[Callable[[], T]], workers: int) -> Iterator[T]:
                 done += 1
         except BrokenProcessPool:
             pass
-        finally:
-            # after an error or Ctrl-C nobody waits for the others
-            for process in set(multiprocessing.active_children()) - others if done < len(works) else ():
+        except Exception:
+            # those that have begun come to their end
+            raise
+        except BaseException:
+            # after Ctrl-C nobody waits for them
+            for process in set(multiprocessing.active_children()) - others:
                 process.kill()
+            raise
+        finally:
             pool.shutdown(cancel_futures=True)
     for work in works[done:]:
         yield work()

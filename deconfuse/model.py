@@ -40,7 +40,7 @@ class Model(nn.Module):
         self.forms: dict[str, list[Callable[[Tensor], list[Tensor]]]] = {}
         """Modality -> what makes other samples of the same meaning: where the model answers, tokens are the mean of all of theirs."""
         self.each: Callable[[Mapping[str, Callable[[], Encoded]]], dict[str, Encoded]] | None = None
-        """How a training step works through the encoders, where not one after the other."""
+        """How training and validation work through the encoders, where not one after the other."""
         self.modalities = tuple(sorted(encoders))
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.modalities})
         self.fusion = fusion
@@ -70,8 +70,9 @@ class Model(nn.Module):
     ) -> tuple[dict[str, Float[Tensor, "B _ D"]], dict[str, Bool[Tensor, "B _"]], Out]:
         """The first half of `forward`: modality -> tokens, modality -> which of them are there, and `out` of each encoder."""
         work = {name: partial(self.encode_one, name, inputs[name], lengths.get(name)) for name in self.modalities}
-        has_way = self.each is not None and self.training and torch.is_grad_enabled()
-        encoded = self.each(work) if has_way else {name: encode() for name, encode in work.items()}
+        # elsewhere somebody may look into an encoder's work, or want gradients of what it was given
+        is_plain = torch.is_inference_mode_enabled() or (self.training and torch.is_grad_enabled())
+        encoded = self.each(work) if self.each is not None and is_plain else {name: encode() for name, encode in work.items()}
         tokens, masks, out = {}, {}, {}
         for name, (found, there, more) in encoded.items():
             tokens[name], masks[name], out[name] = found, there & present[name][:, None], more

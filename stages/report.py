@@ -8,21 +8,33 @@ Reads `data/models/` and `reports/models/` of the models under `models:`, `data/
 store, which is no output of the pipeline, gets the runs it lacks.
 """
 
+from functools import partial
 from pathlib import Path
 
+from deconfuse.cores import cores
 from deconfuse.errors import command
+from deconfuse.forked import forked
 from deconfuse.params import load
 from deconfuse.params import read as read_params
 from deconfuse.params.report import Report
 from deconfuse.params.tracking import Tracking
 from deconfuse.reporting.page import write
-from deconfuse.tracking import sync
+from deconfuse.tracking import Synced, sync
 
 
 def main() -> None:
     models = list(load()["models"])
-    write(models, read_params("report", Report), Path())
-    synced = sync(models, read_params("tracking", Tracking).experiment)
+    draw = partial(sync, models, read_params("tracking", Tracking).experiment)
+
+    def page() -> Synced:
+        write(models, read_params("report", Report), Path())
+        return Synced()
+
+    # on a second core the models' runs are drawn while the page is made, and then the report's
+    _, *first = forked([page, draw] if cores() > 1 else [page], cores())
+    synced = first[0] if first and first[0].problem is not None else draw()
+    if first:
+        synced = synced.after(first[0])
     # a store that cannot be written has been warned of, and costs the report nothing
     if synced.problem is None:
         print(synced)

@@ -93,6 +93,17 @@ def test_what_takes_no_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not model.each.pays
 
 
+def test_what_validation_asks_does_not_count_as_tried() -> None:
+    """Else an encoder that drops would never be seen to draw, where a training goes on at an epoch's end."""
+    model = twofold("cnn")
+    each = model.each = SideBySide(2, 1)
+    data = pictures(20, 1)
+    with torch.inference_mode():
+        for _ in range(TRIED + 1):
+            model.eval()(data.inputs, data.lengths, data.present)
+    assert each.tried == 0
+
+
 def test_a_frozen_encoder_and_an_error() -> None:
     def frozen() -> Model:
         model = twofold("cnn")

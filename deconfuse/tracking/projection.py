@@ -1,7 +1,7 @@
 """Draw runs into the MLflow store, each once, and never stand in the way of the work."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,12 @@ class Synced:
         unreadable = f", {len(self.unreadable)} that cannot be read left out" if self.unreadable else ""
         champion = f"; {self.champion}" if self.champion else ""
         return f"{len(self.written)} runs written{updated}, {len(self.known)} already there{unreadable}; store {self.store}{champion}"
+
+    def after(self, first: "Synced") -> "Synced":
+        """What this sync and one right before it did together."""
+        done = first.written + first.updated
+        known = [model for model in self.known if model not in done]
+        return replace(self, written=first.written + self.written, updated=first.updated + self.updated, known=known)
 
 
 def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced:

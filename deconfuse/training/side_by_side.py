@@ -22,7 +22,7 @@ WORTH = 1e-3
 
 
 class SideBySide:
-    """Works through the encoders of training steps.
+    """Works through the encoders of training steps, and of validation.
 
     No operation knows of the others, and each still has `train.threads` threads, so neither the number of cores nor the order in which
     they end changes a byte. Encoders that draw random numbers are left one after the other: they would draw them in any order. So are
@@ -41,9 +41,10 @@ class SideBySide:
 
     def __call__(self, work: Work) -> dict[str, Encoded]:
         """What each encoder gives; the gradients of its weights come with the backward pass through the tokens."""
-        if self.tried < TRIED:
+        is_asked = torch.is_inference_mode_enabled()
+        if self.tried < TRIED and not is_asked:
             return self.timed(work)
-        if not self.pays:
+        if self.tried < TRIED or not self.pays:
             return {name: encode() for name, encode in work.items()}
         encoded = self.all(work)
         tokens = {name: found[0] for name, found in encoded.items() if found[0].requires_grad}
@@ -68,7 +69,8 @@ class SideBySide:
 
     def all(self, work: Mapping[str, Callable[[], T]]) -> dict[str, T]:
         """The results in the order of `work`; the longest begins first, so that none is left alone at the end."""
-        waited = {name: self.pool.submit(work[name]) for name in sorted(work, key=lambda name: -self.seconds[name])}
+        way = torch.is_inference_mode_enabled()
+        waited = {name: self.pool.submit(partial(under, way, work[name])) for name in sorted(work, key=lambda name: -self.seconds[name])}
         return {name: waited[name].result() for name in work}
 
 
@@ -85,6 +87,12 @@ class Handed(torch.autograd.Function):
         came = {name: gradient for name, gradient in zip(ctx.tokens, gradients, strict=True) if gradient is not None}
         ctx.owner.all({name: partial(back, ctx.tokens[name], gradient) for name, gradient in came.items()})
         return (None,) * (2 + len(gradients))
+
+
+def under(is_asked: bool, work: Callable[[], T]) -> T:
+    """In a thread: as who waits for it, in inference mode or not."""
+    with torch.inference_mode(is_asked):
+        return work()
 
 
 def back(tokens: Float[Tensor, "B _ D"], gradient: Float[Tensor, "B _ D"]) -> None:
