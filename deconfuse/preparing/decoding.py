@@ -1,7 +1,6 @@
 """Rows of the manifest to decoded samples, in parallel, in memory that does not grow with the number of rows."""
 
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +11,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from deconfuse.cores import cores
 from deconfuse.errors import UserError
 from deconfuse.manifest import Place, Rejected, Row
 from deconfuse.media import Decoded, MediaError
@@ -48,7 +48,7 @@ def decoded(rows: Iterable[Row], total: int, places: dict[str, Place], options: 
     # the task's options are of a type made at run time, which cannot be sent to another process
     needed = Decoding(image=options.image, audio=options.audio, video=options.video)
     work = partial(decode_rows, places=places, options=needed)
-    workers = min(options.workers or os.cpu_count() or 1, total)
+    workers = min(options.workers or cores(), total)
     # a small table, too, keeps all of them busy
     size = max(1, min(CHUNK, total // (4 * workers))) if workers else CHUNK
     left = iter(rows)
