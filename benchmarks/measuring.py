@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from deconfuse.cores import SHARE
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -39,11 +41,11 @@ class Cost:
 
 
 def run(command: Sequence[str | Path], threads: int = 1, folder: Path = ROOT, python: str = sys.executable, **variables: str) -> Cost:
-    """Run `python -m COMMAND` with so many threads, and this project on its path. Raises SystemExit with its messages where it fails.
+    """Run `python -m COMMAND` with so many threads and cores, this project on its path. Raises SystemExit with its messages where it fails.
 
     The memory is what Linux keeps for a child, which counts what the parent held when it started it: keep the parent small.
     """
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)} | variables
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), SHARE: str(threads), "PYTHONPATH": str(ROOT)} | variables
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
         begun = time.perf_counter()
         words = [python, "-m", *map(str, command)]

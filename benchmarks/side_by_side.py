@@ -1,11 +1,11 @@
-"""Two trainings at once, each with one thread, against one after the other with both threads.
+"""Two trainings at once, each with one thread, against one after the other with both threads, or with a model's encoders side by side.
 
     python -m benchmarks.side_by_side [--rounds 5] [--scale 1.0] [--mirror FOLDER]
 
 Two tables: of two fusions as in the default line-up, of a sound, a picture and a clip in batches of 32, and of two networks for
 pictures in batches of 64, whose larger convolutions two threads share well. The same two models either way, each by the train stage in a
-process of its own; what counts is the time in the trainings, not the imports before. The weights of the two at once are compared, byte by
-byte, with those of each alone with one thread.
+process of its own; what counts is the time in the trainings, not the imports before. The weights of the two at once, and of encoders side
+by side, are compared, byte by byte, with those of each alone with one thread.
 """
 
 import tempfile
@@ -21,6 +21,7 @@ from benchmarks import project
 from benchmarks.measuring import arguments, head, ratios, spread, table, turns
 from benchmarks.project import Arrays
 from benchmarks.workloads import PRINTED_CNN, Made, digits
+from deconfuse.cores import SHARE
 
 Models = dict[str, dict[str, Any]]
 PICTURES: Models = {
@@ -32,24 +33,25 @@ FUSIONS: Models = {name: {"encoders": ALL, "fusion": name} for name in ("concat"
 SHAPES = {"audio": (39, 32), "image": (1, 16, 16), "video": (8, 1, 16, 16)}
 """Of the data set that comes along."""
 BOTH, TWO_THREADS, ALONE = "two at once, 1 thread each", "one after the other, 2 threads", "one after the other, 1 thread"
+ENCODERS = "one after the other, encoders side by side"
 
 
-def fresh(folder: Path, threads: int, name: str) -> None:
+def fresh(folder: Path, threads: int, cores: int, name: str) -> None:
     """Train from the start."""
-    project.train(folder, name, threads)
+    project.train(folder, name, threads, **{SHARE: str(cores)})
 
 
-def one_by_one(folder: Path, threads: int, models: Models) -> float:
+def one_by_one(folder: Path, threads: int, cores: int, models: Models) -> float:
     """Seconds of both trainings, their starts left out."""
     for name in models:
-        fresh(folder, threads, name)
+        fresh(folder, threads, cores, name)
     return sum(end - begin for begin, end in times(folder, models))
 
 
 def at_once(folder: Path, models: Models) -> float:
     """Seconds from the first's start to the last's end."""
     with ThreadPoolExecutor(len(models)) as pool:
-        list(pool.map(partial(fresh, folder, 1), models))
+        list(pool.map(partial(fresh, folder, 1, 1), models))
     begun, ended = zip(*times(folder, models), strict=True)
     return max(ended) - min(begun)
 
@@ -78,18 +80,19 @@ def several(train: int, val: int) -> Made:
 def measure(what: str, models: Models, made: Made, batch: int, rounds: int) -> bool:
     """Print a table; whether the weights are the same bytes."""
     with tempfile.TemporaryDirectory() as place:
-        folders = {1: Path(place) / "one", 2: Path(place) / "two", 0: Path(place) / "both"}
-        for threads, folder in folders.items():
-            settings = {"epochs": 3, "batch_size": batch, "threads": threads or 1}
-            project.write(folder, *made, {"train": settings, "models": models})
-        works: dict[str, Any] = {BOTH: partial(at_once, folders[0], models)}
-        works |= {TWO_THREADS: partial(one_by_one, folders[2], 2, models), ALONE: partial(one_by_one, folders[1], 1, models)}
+        ways = {BOTH: 1, TWO_THREADS: 2, ALONE: 1} | ({ENCODERS: 1} if models is FUSIONS else {})
+        folders = {name: Path(place) / str(number) for number, name in enumerate(ways)}
+        for name, threads in ways.items():
+            project.write(folders[name], *made, {"train": {"epochs": 3, "batch_size": batch, "threads": threads}, "models": models})
+        works: dict[str, Any] = {BOTH: partial(at_once, folders[BOTH], models)}
+        for name in list(ways)[1:]:
+            works[name] = partial(one_by_one, folders[name], ways[name], 1 if name == ALONE else 2, models)
         found = turns(works, rounds)
-        is_same = weights(folders[0]) == weights(folders[1])
+        is_same = all(weights(folders[name]) == weights(folders[ALONE]) for name, threads in ways.items() if threads == 1)
     rows = [[name, spread(taken), spread(ratios(taken, found[TWO_THREADS]))] for name, taken in found.items()]
     samples = len(made[1]["train"])
     table([f"{len(models)} {what}, {samples} samples, batches of {batch}", "s", "times the throughput"], rows)
-    print(f"weights of the two at once and of each alone: {'the same bytes' if is_same else 'DIFFERENT BYTES'}\n")
+    print(f"weights of all with 1 thread: {'the same bytes' if is_same else 'DIFFERENT BYTES'}\n")
     return is_same
 
 

@@ -73,7 +73,7 @@ def test_heads() -> None:
 def test_side_by_side_gives_the_same_bytes() -> None:
     found = rows("benchmarks.side_by_side", *SMALLEST, "0.004")
     assert [row[0].split(",")[0] for row in found] == [
-        *("2 fusions", "two at once", "one after the other", "one after the other"),
+        *("2 fusions", "two at once", "one after the other", "one after the other", "one after the other"),
         *("2 networks for pictures", "two at once", "one after the other", "one after the other"),
     ]
 
