@@ -46,10 +46,16 @@ def drawn_share(alpha: float, generator: torch.Generator) -> float:
     # 0.14 s that a training without mixup saves
     from scipy.special import betaincinv
 
-    # drawn on the CPU, from the same seed plus one: a number that is read back from a GPU makes every step wait for it
-    draw = torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**64)
+    draw = on_cpu(generator)
     share = float(betaincinv(alpha, alpha, float(torch.rand((), generator=draw, dtype=torch.float64))))
     return max(share, 1 - share)
+
+
+def on_cpu(generator: torch.Generator) -> torch.Generator:
+    """The generator itself, or one of the CPU in a GPU's place: a number that is read back from a GPU makes every step wait for it."""
+    if generator.device.type == "cpu":
+        return generator
+    return torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**64)
 
 
 def partners(present: dict[str, Bool[Tensor, " B"]], generator: torch.Generator) -> Int[Tensor, " B"]:

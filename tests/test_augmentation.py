@@ -12,7 +12,7 @@ from deconfuse.augmentation import Augmentation
 from deconfuse.augmenting import Augment
 from deconfuse.errors import UserError
 from deconfuse.lookup import names, part
-from deconfuse.mixup import drawn_share, mixed, mixup
+from deconfuse.mixup import drawn_share, mixed, mixup, on_cpu
 from deconfuse.params import check
 from deconfuse.params.models import Model as Entry
 
@@ -190,13 +190,24 @@ def shares(label: Tensor) -> Tensor:
     return F.one_hot(label, 6).float()
 
 
-def test_the_share_is_known_without_a_look_at_the_device() -> None:
-    """A number that a GPU drew would have to be waited for; and the share follows the seed, not what was drawn before."""
-    generator = seeded(3)
-    before, share = generator.get_state(), drawn_share(0.4, generator)
-    assert torch.equal(generator.get_state(), before)
-    torch.rand(5, generator=generator)
-    assert drawn_share(0.4, generator) == share != drawn_share(0.4, seeded(4))
+class OfAGpu:
+    """What is known of a GPU's generator without asking it."""
+
+    device = torch.device("cuda")
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def initial_seed(self) -> int:
+        return self.seed
+
+
+def test_a_share_is_known_without_a_look_at_a_gpu() -> None:
+    """A number that a GPU drew would have to be waited for; it follows the seed, which may be any that a generator takes."""
+    own = seeded(3)
+    assert on_cpu(own) is own
+    first, again, other, last = (drawn_share(0.4, on_cpu(OfAGpu(seed))) for seed in (3, 3, 4, 2**64 - 1))
+    assert first == again != other and 0.5 <= last <= 1
 
 
 def test_mixed_samples_have_mixed_labels() -> None:
