@@ -106,7 +106,9 @@ def test_the_curves_of_two_runs_are_compared_in_one_chart(tab: "Page", address: 
     table = tab.locator(".ReactVirtualized__Grid", has=tab.locator("a[href*='#/metric']"))
     link = table.get_by_role("link", name="train_accuracy", exact=True)
     soon(lambda: link.count() or table.evaluate("table => { table.scrollTop += 100 }"))
-    link.click()
+    # all at once: a row that is drawn anew between a button's way down and up loses the click, and the page stays
+    link.dispatch_event("click")
+    tab.wait_for_url("**/#/metric**")
     chart = tab.locator(".js-plotly-plot").first
     chart.wait_for()
     curves = {}
