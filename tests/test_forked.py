@@ -41,9 +41,13 @@ def test_they_are_at_work_at_the_same_time(tmp_path: Path) -> None:
 
 def test_an_error_is_the_callers_and_what_had_begun_comes_to_its_end(tmp_path: Path) -> None:
     def fails() -> None:
+        end = time.monotonic() + 20
+        while not (tmp_path / "begun").exists() and time.monotonic() < end:
+            time.sleep(0.01)
         raise UserError("row 7 is broken")
 
     def ends() -> None:
+        (tmp_path / "begun").touch()
         time.sleep(0.5)
         (tmp_path / "ended").touch()
 
