@@ -1,12 +1,11 @@
 """Pieces of work at the same time, each in a fork of this process: what it holds is theirs too, without a copy."""
 
 import multiprocessing
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from deconfuse.worker_processes import WorkerDiedError, in_processes
 
 T = TypeVar("T")
 
@@ -24,39 +23,12 @@ def forked(works: Sequence[Callable[[], T]], workers: int) -> Iterator[T]:
     """
     done = 0
     if workers > 1 and len(works) > 1 and sys.platform == "linux":
-        others = set(multiprocessing.active_children())
         context = multiprocessing.get_context("fork")
-        pool = ProcessPoolExecutor(min(workers, len(works)), context, begin, (works,))
-        waited = [pool.submit(one, place) for place in range(len(works))]
         try:
-            for each in waited:
-                yield each.result()
+            for _, found in in_processes(lambda place: works[place](), range(len(works)), min(workers, len(works)), context):
                 done += 1
-        except BrokenProcessPool:
+                yield found
+        except WorkerDiedError:
             pass
-        except Exception:
-            # those that have begun come to their end
-            raise
-        except BaseException:
-            # after Ctrl-C nobody waits for them
-            for process in set(multiprocessing.active_children()) - others:
-                process.kill()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
     for work in works[done:]:
         yield work()
-
-
-# of a fork, so that nothing need be sent to it
-WORKS: list[Callable[[], Any]] = []
-
-
-def begin(works: Sequence[Callable[[], Any]]) -> None:
-    """In a fork: let Ctrl-C end it at once, without a traceback."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    WORKS[:] = works
-
-
-def one(place: int) -> Any:
-    return WORKS[place]()

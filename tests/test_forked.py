@@ -51,8 +51,9 @@ def test_an_error_is_the_callers_and_what_had_begun_comes_to_its_end(tmp_path: P
         time.sleep(0.5)
         (tmp_path / "ended").touch()
 
-    with pytest.raises(UserError, match="^row 7 is broken$"):
+    with pytest.raises(UserError) as caught:
         list(forked([fails, ends], 2))
+    assert str(caught.value) == "row 7 is broken"
     assert (tmp_path / "ended").exists()
 
 

@@ -1,11 +1,6 @@
 """Rows of the manifest to decoded samples, in parallel, in memory that does not grow with the number of rows."""
 
-import multiprocessing
-import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -17,6 +12,7 @@ from deconfuse.manifest import Place, Rejected, Row
 from deconfuse.media import Decoded, MediaError
 from deconfuse.params.preprocess import Decoding, Preprocess
 from deconfuse.progress import progress
+from deconfuse.worker_processes import WorkerDiedError, in_processes
 
 CHUNK = 16
 """Most rows that are handed to a process at a time."""
@@ -62,42 +58,23 @@ def in_turn(chunks: Iterable[list[Row]], work: Work) -> Iterator[Found]:
         yield from zip(chunk, work(chunk), strict=True)
 
 
-def in_parallel(chunks: Iterator[list[Row]], work: Work, workers: int) -> Iterator[Found]:
-    """The same by processes, two chunks each ahead of the reader: a slow reader finds no more than these waiting."""
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, initializer=mute)
-    window: deque[tuple[list[Row], Future]] = deque()
+def in_parallel(chunks: Iterable[list[Row]], work: Work, workers: int) -> Iterator[Found]:
+    """The same by processes."""
     try:
-        window.extend((chunk, pool.submit(work, chunk)) for chunk in islice(chunks, 2 * workers))
-        while window:
-            yield from zip(window[0][0], window[0][1].result(), strict=True)
-            window.popleft()
-            window.extend((chunk, pool.submit(work, chunk)) for chunk in islice(chunks, 1))
-    except BrokenProcessPool:
-        raise UserError(death([chunk for chunk, _ in window], work)) from None
-    finally:
-        # after an error or Ctrl-C nobody waits for what is being decoded
-        if window:
-            for process in set(multiprocessing.active_children()) - others:
-                process.kill()
-        pool.shutdown(cancel_futures=True)
+        for chunk, found in in_processes(work, chunks, workers):
+            yield from zip(chunk, found, strict=True)
+    except WorkerDiedError as death:
+        raise UserError(cause(death.piece, work)) from None
 
 
-def mute() -> None:
-    """Let Ctrl-C end a process at once, without a traceback from each."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def death(chunks: list[list[Row]], work: Work) -> str:
-    """Why a process died, in words: the rows that were then in work are tried again, one by one."""
-    rows = [row for chunk in chunks for row in chunk]
+def cause(rows: list[Row], work: Work) -> str:
+    """Why a process died at `rows`, in words: they are tried again, one by one."""
     for row in rows:
-        with ProcessPoolExecutor(1, initializer=mute) as pool:
-            try:
-                pool.submit(work, [row]).result()
-            except BrokenProcessPool:
-                cells = ", ".join(cell for cell in row.cells.values() if cell)[:500]
-                return f"decoding line {row.line} (id {row.id}) ends its process: {cells}; take this row out of the table"
+        try:
+            list(in_processes(work, [[row]], 1))
+        except WorkerDiedError:
+            cells = ", ".join(cell for cell in row.cells.values() if cell)[:500]
+            return f"decoding line {row.line} (id {row.id}) ends its process: {cells}; take this row out of the table"
     return (
         f"a process died while lines {rows[0].line} to {rows[-1].line} were decoded, though each of them can be; where memory ran out, "
         "set a smaller preprocess.workers"
