@@ -4,6 +4,7 @@ A `ProcessPoolExecutor` has one pipe for all results, which stays open when the 
 waits for the rest of the message without end.
 """
 
+import atexit
 import multiprocessing
 import signal
 import traceback
@@ -40,6 +41,13 @@ def in_processes(work: Callable[[A], B], pieces: Iterable[A], workers: int, cont
     """
     context = context or multiprocessing.get_context()
     started: list[tuple[BaseProcess, Connection]] = []
+
+    def kill() -> None:
+        for process, _ in started:
+            process.kill()
+
+    # where the program fails with a reader that nobody closed, Python would wait for them
+    atexit.register(kill)
     try:
         for _ in range(workers):
             with no_interrupt():
@@ -48,10 +56,10 @@ def in_processes(work: Callable[[A], B], pieces: Iterable[A], workers: int, cont
     except Exception:
         raise
     except BaseException:
-        for process, _ in started:
-            process.kill()
+        kill()
         raise
     finally:
+        atexit.unregister(kill)
         for _, connection in started:
             connection.close()
         for process, _ in started:
@@ -73,8 +81,7 @@ def no_interrupt() -> Generator[None]:
 
 def start(work: Callable[[A], B], context: BaseContext) -> tuple[BaseProcess, Connection]:
     here, there = context.Pipe()
-    # a daemon: nothing that fails here keeps the program from its end
-    process = context.Process(target=serve, args=(there, here, work), daemon=True)  # ty: ignore[missing-attribute]
+    process = context.Process(target=serve, args=(there, here, work))  # ty: ignore[missing-attribute]
     process.start()
     # its end is its own, so that the pipe closes with it
     there.close()

@@ -116,6 +116,35 @@ def test_one_that_dies_while_it_waits_is_seen_with_its_next_piece() -> None:
     assert caught.value.piece == 2
 
 
+def nested(number: int) -> list[int]:
+    found = in_processes(abs, range(number, 0), 2)
+    _, first = next(found)
+    if number == -3:
+        raise UserError("left in the middle")
+    return [first, *(answer for _, answer in found)]
+
+
+def test_they_may_have_some_of_their_own() -> None:
+    assert list(in_processes(nested, [-1, -2], 2)) == [(-1, [1]), (-2, [2, 1])]
+    with pytest.raises(UserError):
+        list(in_processes(nested, [-1, -3], 2))
+
+
+LEFT = """
+from deconfuse.worker_processes import in_processes
+def main():
+    found = in_processes(abs, range(100), 2)
+    next(found)
+    raise ValueError("of the reader")
+main()
+"""
+
+
+def test_a_reader_that_is_left_open_keeps_nobody() -> None:
+    ended = subprocess.run([sys.executable, "-c", LEFT], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 1 and ended.stderr.endswith("\nValueError: of the reader\n")
+
+
 SCRIPT = """
 import sys, time
 from deconfuse.errors import command
