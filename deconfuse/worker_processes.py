@@ -138,6 +138,8 @@ def serve(connection: Connection, other: Connection, work: Callable[[A], B]) -> 
         try:
             answer = None, work(piece)
         except Exception as error:  # noqa: BLE001 - raised on the other side
+            # readers that it left open are closed, and with them their processes
+            traceback.clear_frames(error.__traceback__)
             error.add_note(f"in a process of its own:\n{traceback.format_exc()}")
             answer = error, None
         try:
