@@ -112,6 +112,8 @@ def main() -> None:
     parser.add_argument("--goals", nargs="+", type=float, default=[race.goal for race in RACES], choices=[race.goal for race in RACES])
     parser.add_argument("--mirror", type=Path, help="a folder with public sets; without it pictures are noise, of which nothing is learnt")
     chosen = parser.parse_args()
+    if chosen.epochs is not None and chosen.epochs < 2:
+        parser.error("--epochs: give 2 or more, since the first one's time, with all that it prepares, is left out")
     head(chosen)
     name = run(["benchmarks.gpu_name"]).said.strip()
     print(f"GPU: {name or 'none'}\n")

@@ -1,5 +1,6 @@
 """Worker processes: every answer in its place, and an end for every trouble, whenever it comes."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -30,6 +31,12 @@ def test_answers_come_in_order(workers: int, count: int) -> None:
     assert os.getpid() not in used and len(used) <= workers
     if count == 40:
         assert len(used) == workers
+
+
+@pytest.mark.parametrize("context", ["spawn", "forkserver"])
+def test_it_does_not_matter_how_they_start(context: str) -> None:
+    found = list(in_processes(abs, [-1, -2, -3], 2, multiprocessing.get_context(context)))
+    assert found == [(-1, 1), (-2, 2), (-3, 3)]
 
 
 def test_pieces_are_read_as_they_are_needed() -> None:
