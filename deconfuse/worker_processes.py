@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -112,8 +112,7 @@ def answers(numbered: Iterator[tuple[int, Any]], idle: list[Connection]) -> Iter
             yield piece, found
         elif not busy:
             return
-        for connection in wait(list(busy), 0 if ready else None):
-            assert isinstance(connection, Connection)
+        for connection in cast("list[Connection]", wait(list(busy), 0 if ready else None)):
             place, piece = busy.pop(connection)
             try:
                 done[place] = piece, *connection.recv()
