@@ -8,6 +8,7 @@ from typing import TypeVar
 from deconfuse.worker_processes import WorkerDiedError, in_processes
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def forked(works: Sequence[Callable[[], T]], workers: int) -> Iterator[T]:
@@ -32,3 +33,17 @@ def forked(works: Sequence[Callable[[], T]], workers: int) -> Iterator[T]:
             pass
     for work in works[done:]:
         yield work()
+
+
+def beside(elsewhere: Callable[[], T], here: Callable[[], U]) -> tuple[T, U]:
+    """What both give, at the same time: the first in a fork, as `forked` does it, and the second in this process, which keeps what it has
+    loaded for it."""
+    if sys.platform != "linux":
+        return elsewhere(), here()
+    found: list[U] = []
+    context = multiprocessing.get_context("fork")
+    try:
+        ((_, other),) = in_processes(lambda _: elsewhere(), [None], 1, context, lambda: found.append(here()))
+    except WorkerDiedError:
+        other = elsewhere()
+    return other, found[0]

@@ -27,7 +27,13 @@ class WorkerDiedError(Exception, Generic[A]):
         self.piece = piece
 
 
-def in_processes(work: Callable[[A], B], pieces: Iterable[A], workers: int, context: BaseContext | None = None) -> Iterator[tuple[A, B]]:
+def in_processes(
+    work: Callable[[A], B],
+    pieces: Iterable[A],
+    workers: int,
+    context: BaseContext | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> Iterator[tuple[A, B]]:
     """Each of `pieces` and what `work` gives of it, in their order, two pieces a process ahead of the reader at most.
 
     Args:
@@ -35,6 +41,7 @@ def in_processes(work: Callable[[A], B], pieces: Iterable[A], workers: int, cont
         pieces: read as they are needed; can be pickled.
         workers: how many processes, at least 1.
         context: how they start; as Python does it here, where there is none.
+        meanwhile: is called here, once, when the first pieces are under way.
 
     Raises WorkerDiedError, and the first error of `work` or `pieces`. After an error those at work come to the end of their piece; when
     the reader closes or Ctrl-C comes they are killed.
@@ -52,7 +59,7 @@ def in_processes(work: Callable[[A], B], pieces: Iterable[A], workers: int, cont
         for _ in range(workers):
             with no_interrupt():
                 started.append(start(work, context))
-        yield from answers(enumerate(pieces), [connection for _, connection in started])
+        yield from answers(enumerate(pieces), [connection for _, connection in started], meanwhile)
     except Exception:
         raise
     except BaseException:
@@ -88,7 +95,9 @@ def start(work: Callable[[A], B], context: BaseContext) -> tuple[BaseProcess, Co
     return process, here
 
 
-def answers(numbered: Iterator[tuple[int, Any]], idle: list[Connection]) -> Iterator[tuple[Any, Any]]:
+def answers(
+    numbered: Iterator[tuple[int, Any]], idle: list[Connection], meanwhile: Callable[[], object] | None
+) -> Iterator[tuple[Any, Any]]:
     limit = 2 * len(idle)
     busy: dict[Connection, tuple[int, Any]] = {}
     done: dict[int, tuple[Any, Exception | None, Any]] = {}
@@ -103,6 +112,9 @@ def answers(numbered: Iterator[tuple[int, Any]], idle: list[Connection]) -> Iter
                 busy[connection] = one
             except (BrokenPipeError, ConnectionResetError):
                 done[place] = piece, WorkerDiedError(piece), None
+        if meanwhile:
+            meanwhile()
+            meanwhile = None
         ready = due in done
         if ready:
             piece, error, found = done.pop(due)

@@ -13,28 +13,26 @@ from pathlib import Path
 
 from deconfuse.cores import cores
 from deconfuse.errors import command
-from deconfuse.forked import forked
+from deconfuse.forked import beside
 from deconfuse.params import load
 from deconfuse.params import read as read_params
 from deconfuse.params.report import Report
 from deconfuse.params.tracking import Tracking
 from deconfuse.reporting.page import write
-from deconfuse.tracking import Synced, sync
+from deconfuse.tracking import sync
 
 
 def main() -> None:
     models = list(load()["models"])
+    page = partial(write, models, read_params("report", Report), Path())
     draw = partial(sync, models, read_params("tracking", Tracking).experiment)
-
-    def page() -> Synced:
-        write(models, read_params("report", Report), Path())
-        return Synced()
-
-    # on a second core the models' runs are drawn while the page is made, and then the report's
-    _, *first = forked([page, draw] if cores() > 1 else [page], cores())
-    synced = first[0] if first and first[0].problem is not None else draw()
-    if first:
-        synced = synced.after(first[0])
+    if cores() == 1:
+        page()
+        synced = draw()
+    else:
+        # the models' runs are drawn while the page is made, and then the report's
+        _, first = beside(page, draw)
+        synced = draw().after(first) if first.problem is None else first
     # a store that cannot be written has been warned of, and costs the report nothing
     if synced.problem is None:
         print(synced)

@@ -13,7 +13,7 @@ import pytest
 from clone import ROOT
 
 from deconfuse.errors import UserError
-from deconfuse.forked import forked
+from deconfuse.forked import beside, forked
 
 
 def where(number: int) -> tuple[int, int]:
@@ -70,10 +70,44 @@ def test_what_a_killed_fork_was_at_is_done_here() -> None:
     assert first == last == parent
 
 
+def test_one_work_here_and_one_elsewhere_at_the_same_time(tmp_path: Path) -> None:
+    def met(own: str, other: str) -> int:
+        (tmp_path / own).touch()
+        end = time.monotonic() + 20
+        while not (tmp_path / other).exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert (tmp_path / other).exists()
+        return os.getpid()
+
+    elsewhere, here = beside(partial(met, "a", "b"), partial(met, "b", "a"))
+    assert here == os.getpid() != elsewhere
+
+
+def test_beside_the_fork_is_killed_and_its_work_done_here() -> None:
+    parent = os.getpid()
+
+    def dies() -> int:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return os.getpid()
+
+    assert beside(dies, lambda: "here") == (parent, "here")
+
+
+@pytest.mark.parametrize("place", ["here", "elsewhere"])
+def test_an_error_of_either_is_raised(place: str) -> None:
+    def fails() -> int:
+        raise UserError(f"broken {place}")
+
+    with pytest.raises(UserError) as caught:
+        beside(fails, os.getpid) if place == "elsewhere" else beside(os.getpid, fails)
+    assert str(caught.value) == f"broken {place}"
+
+
 SCRIPT = """
 import os, time
 from pathlib import Path
-from deconfuse.forked import forked
+from deconfuse.forked import beside, forked
 def waits():
     Path(f"at_{os.getpid()}").touch()
     time.sleep(60)
