@@ -28,15 +28,19 @@ def test_results_come_in_order_and_from_elsewhere(workers: int, here: int) -> No
     assert sum(process == os.getpid() for _, process in found) == here
 
 
-def test_they_are_at_work_at_the_same_time(tmp_path: Path) -> None:
-    def met(own: str, other: str) -> bool:
-        (tmp_path / own).touch()
-        end = time.monotonic() + 20
-        while not (tmp_path / other).exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        return (tmp_path / other).exists()
+def met(folder: Path, own: str, other: str) -> int:
+    """This process; where the other one has not come after 20 s it is an error."""
+    (folder / own).touch()
+    end = time.monotonic() + 20
+    while not (folder / other).exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return os.getpid()
 
-    assert list(forked([partial(met, "a", "b"), partial(met, "b", "a")], 2)) == [True, True]
+
+def test_they_are_at_work_at_the_same_time(tmp_path: Path) -> None:
+    one, two = forked([partial(met, tmp_path, "a", "b"), partial(met, tmp_path, "b", "a")], 2)
+    assert one != two
 
 
 def test_an_error_is_the_callers_and_what_had_begun_comes_to_its_end(tmp_path: Path) -> None:
@@ -57,41 +61,23 @@ def test_an_error_is_the_callers_and_what_had_begun_comes_to_its_end(tmp_path: P
     assert (tmp_path / "ended").exists()
 
 
+def dies_unless(survivor: int) -> int:
+    if os.getpid() != survivor:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
 def test_what_a_killed_fork_was_at_is_done_here() -> None:
-    parent = os.getpid()
-
-    def dies() -> int:
-        if os.getpid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return os.getpid()
-
+    dies = partial(dies_unless, os.getpid())
     works: list[Callable[[], int]] = [dies, os.getpid, dies]
     first, _, last = forked(works, 2)
-    assert first == last == parent
+    assert first == last == os.getpid()
+    assert beside(dies, lambda: "here") == (os.getpid(), "here")
 
 
 def test_one_work_here_and_one_elsewhere_at_the_same_time(tmp_path: Path) -> None:
-    def met(own: str, other: str) -> int:
-        (tmp_path / own).touch()
-        end = time.monotonic() + 20
-        while not (tmp_path / other).exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        assert (tmp_path / other).exists()
-        return os.getpid()
-
-    elsewhere, here = beside(partial(met, "a", "b"), partial(met, "b", "a"))
+    elsewhere, here = beside(partial(met, tmp_path, "a", "b"), partial(met, tmp_path, "b", "a"))
     assert here == os.getpid() != elsewhere
-
-
-def test_beside_the_fork_is_killed_and_its_work_done_here() -> None:
-    parent = os.getpid()
-
-    def dies() -> int:
-        if os.getpid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return os.getpid()
-
-    assert beside(dies, lambda: "here") == (parent, "here")
 
 
 @pytest.mark.parametrize("place", ["here", "elsewhere"])
@@ -107,7 +93,7 @@ def test_an_error_of_either_is_raised(place: str) -> None:
 SCRIPT = """
 import os, time
 from pathlib import Path
-from deconfuse.forked import beside, forked
+from deconfuse.forked import forked
 def waits():
     Path(f"at_{os.getpid()}").touch()
     time.sleep(60)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,13 +111,29 @@ def test_the_piece_of_one_that_dies_is_named(work: Callable[[int], bytes]) -> No
     assert caught.value.piece == 5
 
 
-def test_one_that_dies_while_it_waits_is_seen_with_its_next_piece() -> None:
-    found = in_processes(square, range(9), 1)
-    _, (_, process) = next(found)
-    # it has answered the second piece too, which fits into the pipe
-    time.sleep(0.3)
+def wait_for(process: int, state: str) -> None:
+    """Until Linux says so of the process: S sleeping, Z ended."""
+    end = time.monotonic() + 20
+    while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != state:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_one_that_dies_while_it_waits_is_seen_with_its_next_piece(tmp_path: Path) -> None:
+    def noted(number: int) -> int:
+        (tmp_path / str(number)).touch()
+        return os.getpid()
+
+    found = in_processes(noted, range(9), 1, multiprocessing.get_context("fork"))
+    _, process = next(found)
+    # it answers the second piece, too, which fits into the pipe, and waits for the third
+    end = time.monotonic() + 20
+    while not (tmp_path / "1").exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    wait_for(process, "S")
     os.kill(process, signal.SIGKILL)
-    time.sleep(0.1)
+    wait_for(process, "Z")
     assert next(found)[0] == 1
     with pytest.raises(WorkerDiedError) as caught:
         next(found)
