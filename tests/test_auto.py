@@ -66,7 +66,7 @@ def test_reasons_are_told() -> None:
 def test_params_come_first() -> None:
     named = check({"task": {"name": "multi_label", "separator": "/"}}, Preprocess)
     found = resolve(named.task, ["a/b", "b"])
-    assert (found.name, found.options, found.reason) == ("multi_label", {"separator": "/"}, None)
+    assert (found.name, found.options, found.reason) == ("multi_label", {"separator": "/"}, "as params say")
     assert found.task.classes(["a/b"]) == ["a", "b"]
     chosen = resolve(Preprocess().task, ["x", "y"])
     assert isinstance(chosen.task, part("tasks", "binary")) and chosen.name == "binary" and chosen.reason == "two different labels"

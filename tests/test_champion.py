@@ -67,6 +67,14 @@ def test_the_best_by_validation_is_registered_once(project: Path) -> None:
     assert dump(project) == before
 
 
+def test_of_two_syncs_in_a_row_the_first_tells_who_is_champion_and_why(project: Path) -> None:
+    """As the report stage has them: the models' runs while the page is made, and then the report's."""
+    first = sync(["low", "near", "high"], "deconfuse")
+    both = sync(["low", "near", "high"], "deconfuse").after(first)
+    assert both.champion == first.champion
+    assert str(both).startswith("3 runs written, 0 already there; ")
+
+
 def test_a_champion_stays_where_another_is_not_shown_to_be_better(project: Path) -> None:
     crowned("low")
     told = crowned("low", "near")

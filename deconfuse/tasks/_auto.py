@@ -24,8 +24,8 @@ class Resolved(NamedTuple):
     task: Task
     name: str
     options: dict[str, Any]
-    reason: str | None
-    """Why, in words; None where params name it."""
+    reason: str
+    """Why, in words."""
 
 
 def resolve(asked: Options, labels: list[str]) -> Resolved:
@@ -33,7 +33,7 @@ def resolve(asked: Options, labels: list[str]) -> Resolved:
     if asked.name == "auto":
         name, options, reason = decide(labels)
     else:
-        name, options, reason = asked.name, asked.arguments(), None
+        name, options, reason = asked.name, asked.arguments(), "as params say"
     return Resolved(part("tasks", name)(**options), name, options, reason)
 
 

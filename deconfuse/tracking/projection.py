@@ -45,7 +45,9 @@ class Synced:
         """What this sync and one right before it did together."""
         done = first.written + first.updated
         known = [model for model in self.known if model not in done]
-        return replace(self, written=first.written + self.written, updated=first.updated + self.updated, known=known)
+        written, updated = first.written + self.written, first.updated + self.updated
+        # the second finds the champion that the first has made
+        return replace(self, written=written, updated=updated, known=known, champion=first.champion or self.champion)
 
 
 def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced:
