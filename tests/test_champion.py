@@ -11,6 +11,7 @@ import pytest
 
 from deconfuse.files import read_json, write_json
 from deconfuse.tracking import sync
+from deconfuse.tracking.projection import Synced
 from deconfuse.tracking.store import find
 
 ROWS = {"train": 6, "val": 200, "test": 6}
@@ -73,6 +74,13 @@ def test_of_two_syncs_in_a_row_the_first_tells_who_is_champion_and_why(project: 
     both = sync(["low", "near", "high"], "deconfuse").after(first)
     assert both.champion == first.champion
     assert str(both).startswith("3 runs written, 0 already there; ")
+
+
+def test_of_two_syncs_in_a_row_earlier_trainings_of_the_same_name_are_counted() -> None:
+    first = Synced(written=["a"], updated=["b"], known=["a", "c"])
+    both = Synced(written=["d"], known=["a", "a", "b", "c"]).after(first)
+    assert (both.written, both.updated, both.known) == (["a", "d"], ["b"], ["a", "c"])
+    assert Synced(problem="gone").after(first).known == []
 
 
 def test_a_champion_stays_where_another_is_not_shown_to_be_better(project: Path) -> None:

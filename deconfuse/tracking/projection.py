@@ -1,6 +1,7 @@
 """Draw runs into the MLflow store, each once, and never stand in the way of the work."""
 
 import sys
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -43,10 +44,9 @@ class Synced:
 
     def after(self, first: "Synced") -> "Synced":
         """What this sync and one right before it did together."""
-        done = first.written + first.updated
-        known = [model for model in self.known if model not in done]
         written, updated = first.written + self.written, first.updated + self.updated
-        # the second finds the champion that the first has made
+        # the second finds what the first has written, beside earlier trainings of the same names, and the champion that it has made
+        known = list((Counter(self.known) - Counter(first.written + first.updated)).elements())
         return replace(self, written=written, updated=updated, known=known, champion=first.champion or self.champion)
 
 
