@@ -86,7 +86,9 @@ def test_of_two_syncs_in_a_row_earlier_trainings_of_the_same_name_are_counted() 
 def test_a_champion_stays_where_another_is_not_shown_to_be_better(project: Path) -> None:
     crowned("low")
     told = crowned("low", "near")
-    assert told.startswith("low (version 1) stays champion: near is not shown to be better, +2.0")
+    assert told.startswith(
+        "low (version 1) stays champion: near is not shown to be better, +2.0 points of accuracy gained on low (version 1) ("
+    )
     aliases, tags = registry(project)
     assert (aliases["champion"], len(tags)) == (1, 1)
     assert tags[1]["deconfuse.challenge"] == told
@@ -96,7 +98,7 @@ def test_a_better_model_takes_the_title_and_the_tag_says_why(project: Path) -> N
     crowned("low")
     told = crowned("low", "high")
     assert told.startswith("high is champion: +30.0")
-    assert "paired bootstrap of 200 validation rows, best of 2 trainings" in told
+    assert told.endswith(": 97.5 % interval, paired bootstrap of 200 validation rows, best of 2 trainings)")
     aliases, tags = registry(project)
     assert aliases["champion"] == 2
     assert (tags[2]["model"], tags[2]["deconfuse.reason"]) == ("high", told)

@@ -151,8 +151,9 @@ def compared(client: "MlflowClient", contest: Contest, best: str, present: "Mode
     level = 0.025 / contest.trainings
     low, high = np.quantile(draws, [level, 1 - level])
     how = (
-        f"{measure.gain(gain)} {measure.name} than {who}, the gain being {measure.gains(float(low), float(high))} "
-        f"({1 - 2 * level:.4g} interval, paired bootstrap of {len(ours):,} validation rows, best of {contest.trainings} trainings)"
+        f"{measure.gain(gain)}{' points' if measure.is_share else ''} of {measure.name} gained on {who} "
+        f"({measure.gains(float(low), float(high))}: {100 * (1 - 2 * level):.4g} % interval, paired bootstrap of {len(ours):,} validation "
+        f"rows, best of {contest.trainings} trainings)"
     )
     return bool(low > 0), f"{best} is champion: {how}" if low > 0 else f"{who} stays champion: {best} is not shown to be better, {how}"
 
