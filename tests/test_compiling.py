@@ -71,10 +71,11 @@ def test_without_a_compiler_a_line_says_what_to_do(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
     monkeypatch.setattr(config, "force_disable_caches", True)
-    model, data = twofold(), pictures(6, 1)
-    compile_parts({"encoders.sound": model.encoders["sound"]}, print)
+    # a layer of torch's own: the compiler of torch 2.11 stumbles over types that are checked, as they are in tests
+    layer = nn.Linear(4, 4)
+    compile_parts({"encoders.sound": layer}, print)
     with pytest.raises(TrainingError, match=r"^torch cannot compile encoders.sound: .*no-such-compiler.*; set train.compile to false$"):
-        model.train()(data.inputs, data.lengths, data.present)
+        layer(torch.ones(2, 4))
 
 
 @pytest.mark.parametrize("key", ["compile", "cuda_graph", "diagnose"])

@@ -86,7 +86,7 @@ def cards(ids: list[list[str]], results: list[Result], root: Path) -> list[list[
 def read_manifest(path: Path) -> pd.DataFrame:
     """The table of samples by id, every cell as text."""
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, index_col="id")
+        return pd.read_csv(path, dtype=str, keep_default_na=False).set_index("id")
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro download`") from None
 

@@ -137,7 +137,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
     """Predictions of test.csv by id, in the order of the ids, with each seed."""
     wanted = {"seed", "id", "actual", "predicted", "confidence"}
     # read as text without missing values: a class may well be named "NA" or "007"
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col="id", usecols=wanted.__contains__)
+    # (pandas before 3 makes numbers of an `index_col`)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=wanted.__contains__).set_index("id")
     table = table.astype({"confidence": float} if "confidence" in table else {})
     return table.sort_index()
 
