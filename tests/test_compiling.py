@@ -72,7 +72,7 @@ def test_without_a_compiler_a_line_says_what_to_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
     monkeypatch.setattr(config, "force_disable_caches", True)
     # a layer of torch's own: the compiler of torch 2.11 stumbles over types that are checked, as they are in tests
-    layer = nn.Linear(4, 4)
+    layer = nn.Sequential(nn.Linear(4, 4), nn.GELU())
     compile_parts({"encoders.sound": layer}, print)
     with pytest.raises(TrainingError, match=r"^torch cannot compile encoders.sound: .*no-such-compiler.*; set train.compile to false$"):
         layer(torch.ones(2, 4))

@@ -34,7 +34,8 @@ def levels(picture: Image.Image, ground: int) -> UInt8[np.ndarray, "H W"]:
         raise ValueError("its pixels are whole numbers of more than 16 bits, or signed, whose black and white are not known")
     grey = np.round(values.astype(np.float64) * (255 / 65535)).astype(np.uint8)
     # the one value that a PNG may declare to be transparent
-    grey[values == picture.info.get("transparency", -1)] = ground
+    if "transparency" in picture.info:
+        grey[values == picture.info["transparency"]] = ground
     return grey
 
 
