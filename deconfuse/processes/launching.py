@@ -99,7 +99,7 @@ def config(launch: Launch, number: int, folder: str) -> LaunchConfig:
     name = interface(host)
     if name is not None:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
-    return LaunchConfig(
+    made = LaunchConfig(
         min_nodes=launch.machines,
         max_nodes=launch.machines,
         nproc_per_node=number,
@@ -110,9 +110,11 @@ def config(launch: Launch, number: int, folder: str) -> LaunchConfig:
         rdzv_configs={} if is_alone else {"rank": machine(launch), "timeout": int(launch.timeout)},
         local_addr=host,
         max_restarts=0,
-        # the processes save before they end
-        shutdown_timeout=int(launch.timeout),
     )
+    # the processes save before they end; torch 2.11 cannot be told, and gives them half a minute
+    if hasattr(made, "shutdown_timeout"):
+        made.shutdown_timeout = int(launch.timeout)
+    return made
 
 
 def own_address(endpoint: str) -> str:
