@@ -150,12 +150,14 @@ def compared(client: "MlflowClient", contest: Contest, best: str, present: "Mode
     gain = -measure.order(float(measure.figure(terms[0].sum(0)) - measure.figure(terms[1].sum(0))))
     level = 0.025 / contest.trainings
     low, high = np.quantile(draws, [level, 1 - level])
+    gained = f"{measure.gain(gain)}{' points' if measure.is_share else ''} of {measure.name}"
     how = (
-        f"{measure.gain(gain)}{' points' if measure.is_share else ''} of {measure.name} gained on {who} "
         f"({measure.gains(float(low), float(high))}: {100 * (1 - 2 * level):.4g} % interval, paired bootstrap of {len(ours):,} validation "
         f"rows, best of {contest.trainings} trainings)"
     )
-    return bool(low > 0), f"{best} is champion: {how}" if low > 0 else f"{who} stays champion: {best} is not shown to be better, {how}"
+    if low > 0:
+        return True, f"{best} is champion: {gained} gained on {who} {how}"
+    return False, f"{who} stays champion: {best} is not shown to be better, {gained} {how}"
 
 
 def before(client: "MlflowClient", present: "ModelVersion") -> Any:
