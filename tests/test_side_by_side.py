@@ -87,6 +87,51 @@ class Dropped(nn.Module):
         return nn.functional.dropout(tokens, 0.5, self.training), out
 
 
+def test_an_encoder_that_ends_does_not_disturb_another_in_bf16() -> None:
+    """autocast keeps casts of weights for all threads: gradients of one made anew in the middle are summed in another precision."""
+
+    def gradients(workers: int) -> list[torch.Tensor | None]:
+        model, is_half_done, is_done = twofold("cnn"), threading.Event(), threading.Event()
+        model.bf16, model.each = frozenset(model.parts()), SideBySide(workers, 1)
+        model.encoders["sound"] = Repeated(model.encoders["sound"])
+        data, encode_one = pictures(20, 1), model.encode_one
+        for _ in range(TRIED):
+            model(data.inputs, data.lengths, data.present)[0].square().sum().backward()
+
+        def encoded(name: str, *given: Any) -> Any:
+            if name == "picture" and workers > 1:
+                assert is_half_done.wait(20)
+            found = encode_one(name, *given)
+            is_done.set()
+            return found
+
+        def between() -> None:
+            is_half_done.set()
+            assert workers == 1 or is_done.wait(20)
+
+        model.encode_one, model.encoders["sound"].between = encoded, between
+        model(data.inputs, data.lengths, data.present)[0].square().sum().backward()
+        assert model.each.pays
+        return [value.grad for value in model.parameters()]
+
+    for one, other in zip(gradients(1), gradients(2), strict=True):
+        assert torch.equal(one, other)
+
+
+class Repeated(nn.Module):
+    """An encoder that uses its weights twice, as recurrent ones do, and does something between."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.between = lambda: None
+
+    def forward(self, x: torch.Tensor, length: torch.Tensor | None) -> tuple[torch.Tensor, dict]:
+        tokens, out = self.encoder(x, length)
+        self.between()
+        return tokens + self.encoder(x.square(), length)[0], out
+
+
 def test_what_takes_no_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "WORTH", 10.0)
     model, _ = learnt(twofold("cnn"), 2)

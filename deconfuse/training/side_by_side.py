@@ -1,7 +1,7 @@
 """The encoders of a model at work side by side, each on one of the processor's cores, to the bytes of one after the other."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ class SideBySide:
     """
 
     def __init__(self, workers: int, threads: int) -> None:
-        self.pool = ThreadPoolExecutor(workers, "encoder", initializer=partial(torch.set_num_threads, threads))
+        self.pool = ThreadPoolExecutor(workers, "encoder", initializer=partial(begin, threads))
         self.seconds: dict[str, float] = {}
         """The least time that each encoder took alone."""
         self.tried, self.pays = 0, True
@@ -71,7 +71,21 @@ class SideBySide:
         """The results in the order of `work`; the longest begins first, so that none is left alone at the end."""
         way = torch.is_inference_mode_enabled()
         waited = {name: self.pool.submit(partial(under, way, work[name])) for name in sorted(work, key=lambda name: -self.seconds[name])}
-        return {name: waited[name].result() for name in work}
+        try:
+            return {name: waited[name].result() for name in work}
+        finally:
+            # nobody else does, and the weights will move
+            wait(waited.values())
+            torch.clear_autocast_cache()
+
+
+def begin(threads: int) -> None:
+    """Make a thread ready for encoders.
+
+    What autocast has cast it keeps for all threads, and forgets when the outermost autocast of any thread ends: here none does.
+    """
+    torch.set_num_threads(threads)
+    torch.autocast("cpu", enabled=False).__enter__()
 
 
 class Handed(torch.autograd.Function):
