@@ -159,13 +159,27 @@ def test_every_sample_is_seen_once_an_epoch() -> None:
     seen: list[float] = []
 
     def augment(batch: Dataset, generator: torch.Generator) -> Dataset:
-        assert 2 <= len(batch) <= 16, "a batch of one sample cannot be normalised"
         seen.extend(batch.inputs["point"][:, 0].tolist())
         return batch
 
     trained(epochs=2, augment=augment)
     whole = sorted(TRAIN.inputs["point"][:, 0].tolist())
     assert sorted(seen[:200]) == whole == sorted(seen[200:]) and seen[:200] != seen[200:]
+
+
+@pytest.mark.parametrize("most", [2, 3, 4, 7])
+def test_batches_are_even_and_none_has_one_sample_alone(most: int) -> None:
+    """It could not be normalised; of an odd number in twos one has three."""
+    for samples in range(2, 20):
+        model, sizes = net(), []
+
+        def augment(batch: Dataset, generator: torch.Generator) -> Dataset:
+            sizes.append(len(batch))  # noqa: B023
+            return batch
+
+        fit(model, points(samples, 1), VAL, recipe(model, epochs=1, batch_size=most, augment=augment), lambda row: None)
+        assert sum(sizes) == samples and max(sizes) - min(sizes) <= 1
+        assert min(sizes) >= 2 and max(sizes) <= max(most, 2 + samples % 2)
 
 
 def test_augmentation_draws_from_seed_epoch_and_step_alone() -> None:

@@ -21,7 +21,8 @@ class Train(Strict):
     """Epochs in a row without a lower validation loss after which training ends (Prechelt 1998); null goes through all `epochs`.
     The learning rate's schedule is that of all `epochs` either way."""
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = 64
-    """Samples a step; at least 2, since batch normalisation cannot learn from one."""
+    """Samples a step; at least 2, since batch normalisation cannot learn from one. Batches are as even as can be: the last is not a small
+    one, and of an odd number in twos one has three."""
     micro_batch: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
     """Samples that go through the model at a time, where memory is short: a batch of more is learnt in pieces whose gradients are added.
     The step is that of the whole batch, but that batch normalisation, dropout's draws and class weights are those of each piece."""

@@ -22,7 +22,7 @@ def pieces(samples: int, recipe: Recipe) -> int:
     """Into how many pieces the recipe cuts the largest batch of so many samples."""
     if recipe.micro_batch is None:
         return 1
-    largest = math.ceil(samples / math.ceil(samples / recipe.batch_size))
+    largest = math.ceil(samples / recipe.steps(samples))
     return math.ceil(largest / recipe.micro_batch)
 
 

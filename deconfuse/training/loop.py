@@ -5,7 +5,6 @@ Of the project it imports its own parts only (average, draws, gradient, gradient
 recipe's functions, and what is called after an epoch or a step are passed in.
 """
 
-import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -92,7 +91,7 @@ def learn(
     train_loss, train_<measure>."""
     model.train()
     watch = Watch(model)
-    epoch, steps = state.epoch, math.ceil(len(train) / recipe.batch_size)
+    epoch, steps = state.epoch, recipe.steps(len(train))
     parts = order(len(train), recipe.seed, epoch).tensor_split(steps)
     for step, batch in enumerate(train.batches(parts[state.step :]), state.step):
         rate = recipe.rate((epoch - 1) * steps + step, recipe.epochs * steps)

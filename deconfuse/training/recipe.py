@@ -1,5 +1,6 @@
 """How a model is trained, as the loop takes it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,3 +55,7 @@ class Recipe:
     """Measures the layers once an epoch."""
     recorder: Callable[[Callable[[Any, dict[str, Tensor]], Any], Any, dict[str, Tensor], int], Any] | None = None
     """Does a step's work on a batch, what may be seen of it and so many pieces, by a recording of it; None does it as it is written."""
+
+    def steps(self, samples: int) -> int:
+        """Of an epoch over so many, in batches that differ by a sample at most; none has one alone, of which batch norm learns nothing."""
+        return min(math.ceil(samples / self.batch_size), samples // 2)
