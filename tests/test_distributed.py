@@ -20,15 +20,19 @@ from test_kill import begun, digests, saved, training, wait_for
 
 # all that cuts or gathers what processes hold
 OPTIONS = {"clip": 0.5, "ema": 0.8, "micro_batch": 7}
-DDNET = {"encoders": {"image": "ddnet"}, "width": 8, "train": {"reconstruction": 0.5}}
+OTHERS = {
+    "ddnet": {"encoders": {"image": "ddnet"}, "width": 8, "train": {"reconstruction": 0.5}},
+    # its first kernel has one row, of which one process holds all
+    "narrow": {"encoders": {"image": {"name": "cnn", "channels": [1, 4]}}, "width": 8, "train": {"l1": 1e-3}},
+}
 
 
 def project(root: Path, models: tuple[str, ...], **settings: Any) -> Path:
-    """The small project, whose train split of 65 leaves odd batches, with some of its models and one that reconstructs."""
+    """The small project, whose train split of 65 leaves odd batches, with some of its models and of OTHERS."""
     build(root, **settings)
     yaml, path = YAML(), root / "params.yaml"
     params = yaml.load(path)
-    params["models"] = {name: (params["models"] | {"ddnet": DDNET})[name] for name in models}
+    params["models"] = {name: (params["models"] | OTHERS)[name] for name in models}
     # where values are rounded to 8 bits, the smallest difference can be a large one
     params["train"]["precision"] = "fp32"
     yaml.dump(params, path)
@@ -55,14 +59,14 @@ def losses(row: dict[str, float]) -> list[float]:
 def test_the_curves_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
     models = {
         "ddp": ("cnn", "deconvolution", "cnn_lstm", "concat", "ddnet"),
-        "fsdp": ("deconvolution", "transformer", "attention", "ddnet"),
+        "fsdp": ("deconvolution", "transformer", "attention", "ddnet", "narrow"),
     }
     options = {"ddp": {"epochs": 2}, "fsdp": OPTIONS | {"epochs": 2}}
     one = {kind: project(tmp_path / f"one-{kind}", models[kind], **options[kind]) for kind in models}
     two = {kind: project(tmp_path / kind, models[kind], launch={"processes": 2, "strategy": kind}, **options[kind]) for kind in models}
     assert {code for codes in trained(1, *one.values()).values() for code in codes} == {0}
     ends = trained(2, *two.values())
-    assert len(ends) == 9 and {code for codes in ends.values() for code in codes} == {0}
+    assert len(ends) == 10 and {code for codes in ends.values() for code in codes} == {0}
     for end in ends:
         kind, name = end.split("/")
         is_exact = name != "cnn_lstm"

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deconfuse.processes.sharded import is_sharded
+from deconfuse.processes.sharded import is_sharded, local
 from deconfuse.training.optimisers import SGD, Adam, AdamW
 
 Optimizer = Literal["sgd", "adam", "adamw"]
@@ -40,8 +40,8 @@ def matrices(model: nn.Module) -> list[nn.Parameter]:
 
 
 def l1(model: nn.Module) -> Float[Tensor, ""]:
-    """The sum of the magnitudes of a model's weights, matrices only (Tibshirani 1996)."""
-    return torch.stack([value.abs().sum() for value in matrices(model)]).sum()
+    """The sum of the magnitudes of a model's weights, matrices only (Tibshirani 1996); where processes share them, of its own part."""
+    return torch.stack([local(value).abs().sum() for value in matrices(model)]).sum()
 
 
 def factor(name: Schedule, step: int, steps: int, warmup: float) -> float:
