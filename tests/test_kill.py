@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,14 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import drawn
 import numpy as np
 import pytest
 from clone import ROOT, Clone, git
+from ruamel.yaml import YAML
 from small_project import MODELS, build
 from torch.cuda import is_available
 
 from deconfuse.training.draws import order
 
+DRAWN = range(14, 26)
 COMPARED = ("seeds/0/weights.safetensors", "model.json", "history.csv", "diagnosis.csv")
 
 
@@ -53,6 +57,16 @@ def saved(root: Path, name: str) -> list[str]:
 # ---- killed
 
 
+def kill(plain: Path, disturbed: Path, *kinds: str) -> dict[str, Any]:
+    """Train the models of both, and kill the disturbed ones; all end well."""
+    process = begun(ROOT, "python", "tests/killing.py", str(plain), str(disturbed), *kinds)
+    out, errors = process.communicate(timeout=150)
+    assert process.returncode == 0, errors.decode()
+    told = json.loads(out)
+    assert set(told["codes"].values()) == {0}, [path.read_text() for path in plain.glob("*.log")]
+    return told
+
+
 def test_trainings_killed_at_random_moments_end_with_the_bytes_of_undisturbed_ones(tmp_path: Path) -> None:
     plain, disturbed = tmp_path / "plain", tmp_path / "disturbed"
     build(plain, diagnose=True)
@@ -62,11 +76,8 @@ def test_trainings_killed_at_random_moments_end_with_the_bytes_of_undisturbed_on
     for folder in ("prepared/test/rows", "embedded/test/image"):
         (disturbed / "data" / folder).mkdir(parents=True)
         (disturbed / "data" / folder / "values.npy").write_text("poison")
-    process = begun(ROOT, "python", "tests/killing.py", str(plain), str(disturbed))
-    out, errors = process.communicate(timeout=150)
-    assert process.returncode == 0, errors.decode()
-    told = json.loads(out)
-    assert len(told["codes"]) == 2 * len(MODELS) and set(told["codes"].values()) == {0}
+    told = kill(plain, disturbed, "any", "later", "later", "writing")
+    assert len(told["codes"]) == 2 * len(MODELS)
     assert len(told["kills"]) >= 24 and {one["model"] for one in told["kills"]} == set(MODELS)
     assert sum(one["half_written"] for one in told["kills"]) >= 4, "some are to hit while a file is being written"
     assert any(one["last"] and not one["last"].endswith("00000000") for one in told["kills"]), "some are to hit inside an epoch"
@@ -83,6 +94,20 @@ def test_trainings_killed_at_random_moments_end_with_the_bytes_of_undisturbed_on
         assert len(own["epoch_ended"]) == len((plain / "data/models" / name / "history.csv").read_text().splitlines()) - 1
         assert saved(disturbed, name) == [] and not list((disturbed / "data/models" / name).glob(".*")), "nothing is left behind"
     assert gone_on >= len(MODELS) / 2
+
+
+def test_so_do_models_and_settings_drawn_by_chance(tmp_path: Path) -> None:
+    """With one core or two, data in memory or on disk, checkpoints or none."""
+    models = {f"drawn_{number}": drawn.model(random.Random(number)) for number in DRAWN}
+    plain, disturbed = tmp_path / "plain", tmp_path / "disturbed"
+    for root, settings in ((plain, {}), (disturbed, {"checkpoint": 0, "resident": 2e-5})):
+        build(root, samples=33, epochs=2, **settings)
+        params = YAML(typ="safe").load(root / "params.yaml")
+        (root / "params.yaml").write_text(json.dumps(params | {"models": models}))
+    told = kill(plain, disturbed, "later")
+    assert len(told["codes"]) == 2 * len(DRAWN) and len(told["kills"]) >= len(DRAWN) / 2
+    for name, entry in models.items():
+        assert digests(disturbed, name) == digests(plain, name), entry
 
 
 # ---- signals, and a second process
