@@ -22,12 +22,12 @@ from torchvision import transforms
 from benchmarks.measuring import arguments, head, ratios, spread, table, turns
 from benchmarks.project import spec
 from benchmarks.workloads import colours
-from deconfuse.augmenting import Augment
-from deconfuse.build import build
-from deconfuse.dataset import Dataset
-from deconfuse.device import prepare
-from deconfuse.params import check
+from deconfuse.kernel.params import check
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
 from deconfuse.params.models import Model as Entry
+from deconfuse.regularisation.augmenting import Augment
+from deconfuse.runtime.device import prepare
 from deconfuse.training.draws import order, stream
 
 SIZE = 128

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from deconfuse.cores import SHARE
+from deconfuse.kernel.cores import SHARE
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,12 +17,12 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.measuring import arguments, head, ratios, spread, table, turns
-from deconfuse.build import build
-from deconfuse.dataset import Dataset
-from deconfuse.device import prepare
-from deconfuse.model import Model
-from deconfuse.params import check
+from deconfuse.kernel.params import check
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
+from deconfuse.runtime.device import prepare
 from deconfuse.training.optimisation import optimizer
 from deconfuse.training.precision import decide
 

@@ -21,7 +21,7 @@ from benchmarks import project
 from benchmarks.measuring import arguments, head, ratios, spread, table, turns
 from benchmarks.project import Arrays
 from benchmarks.workloads import PRINTED_CNN, Made, digits
-from deconfuse.cores import SHARE
+from deconfuse.kernel.cores import SHARE
 
 Models = dict[str, dict[str, Any]]
 PICTURES: Models = {

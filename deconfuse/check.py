@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
+from deconfuse.kernel.params import read as read_params
 from deconfuse.manifest import SPLITS
 from deconfuse.obtaining import obtain
-from deconfuse.params import read as read_params
 from deconfuse.params.data import Data
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.prepare import prepare

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from deconfuse.errors import UserError
-from deconfuse.files import read_json
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import read_json
 
 SPLITS = ("train", "val", "test")
 FIXED = ("line", "id", "split", "label")

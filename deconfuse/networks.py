@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

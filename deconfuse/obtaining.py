@@ -9,12 +9,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from deconfuse.errors import UserError
-from deconfuse.files import digest_files, digest_json, read_json, whole, write_json
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import digest_files, digest_json, read_json, whole, write_json
+from deconfuse.kernel.lookup import names
+from deconfuse.kernel.params import FILE
 from deconfuse.limiting import spread
-from deconfuse.lookup import names
 from deconfuse.manifest import Place, Rejected, Row, write_rejected, writing
-from deconfuse.params import FILE
 from deconfuse.params.data import Data
 from deconfuse.tables import read_table
 

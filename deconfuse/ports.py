@@ -2,7 +2,7 @@
 
 import socket
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 
 def refuse_taken(host: str, port: int) -> None:

@@ -9,7 +9,7 @@ champion, or with `--model` one of `models:` in params.yaml. Rows that cannot be
 import argparse
 from pathlib import Path
 
-from deconfuse.errors import UserError, command
+from deconfuse.kernel.errors import UserError, command
 from deconfuse.serving.fetching import fetch, run
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deconfuse.embeddings import Embedding
-from deconfuse.lookup import part
+from deconfuse.kernel.lookup import part
 
 
 def restored(spec: dict[str, Any], form: dict[str, Any]) -> Embedding:

@@ -4,27 +4,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from deconfuse.augmenting import check as check_augment
-from deconfuse.build import check as check_build
 from deconfuse.encoders import Spec
-from deconfuse.errors import UserError
-from deconfuse.files import write_json
-from deconfuse.lookup import part
-from deconfuse.params import FILE, check, load
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.explain import nearest
+from deconfuse.kernel.files import write_json
+from deconfuse.kernel.lookup import part
+from deconfuse.kernel.params import FILE, check, load
+from deconfuse.kernel.strict import Strict
+from deconfuse.model.build import check as check_build
 from deconfuse.params.data import Data
 from deconfuse.params.embed import Embed
 from deconfuse.params.evaluate import Evaluate
-from deconfuse.params.explain import nearest
 from deconfuse.params.lineup import LineUp
 from deconfuse.params.models import Models
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.params.report import Report
 from deconfuse.params.search import Search
 from deconfuse.params.space import beside, changed, check_keys, tried
-from deconfuse.params.strict import Strict
 from deconfuse.params.tracking import Tracking
 from deconfuse.params.train import Train
-from deconfuse.reconstruction import check as check_reconstruction
+from deconfuse.regularisation.augmenting import check as check_augment
+from deconfuse.regularisation.reconstruction import check as check_reconstruction
 from deconfuse.tasks._auto import resolve
 
 PAIRINGS = 100

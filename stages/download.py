@@ -10,10 +10,10 @@ source fetches or makes; a user's own media are read where they are.
 
 from pathlib import Path
 
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
+from deconfuse.kernel.params import read as read_params
 from deconfuse.manifest import stream
 from deconfuse.obtaining import kinds, obtain
-from deconfuse.params import read as read_params
 from deconfuse.params.data import Data
 from deconfuse.validation import validate, validate_task
 

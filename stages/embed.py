@@ -15,14 +15,14 @@ import numpy as np
 
 from deconfuse.arrays import Growing
 from deconfuse.embeddings import Embedding
-from deconfuse.errors import command
-from deconfuse.files import digest_files, read_json, whole, write_json
-from deconfuse.lookup import part
+from deconfuse.kernel.errors import command
+from deconfuse.kernel.files import digest_files, read_json, whole, write_json
+from deconfuse.kernel.lookup import part
+from deconfuse.kernel.params import read as read_params
+from deconfuse.kernel.progress import progress
 from deconfuse.manifest import SPLITS
-from deconfuse.params import read as read_params
 from deconfuse.params.embed import Embedding as Chosen
 from deconfuse.prepared import PREPARED, lengths, values
-from deconfuse.progress import progress
 from deconfuse.statistics import Moments
 
 EMBEDDED = Path("data/embedded")

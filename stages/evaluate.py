@@ -23,29 +23,29 @@ from torch import Tensor
 from tqdm import tqdm
 
 from deconfuse.analyses import Analysis, Row, Subject, Tables
-from deconfuse.cores import cores
-from deconfuse.dataset import Dataset
-from deconfuse.device import prepare
-from deconfuse.errors import command
-from deconfuse.files import read_json, whole, write_json
 from deconfuse.forked import forked
-from deconfuse.heap import give_back
-from deconfuse.lookup import part
+from deconfuse.kernel.cores import cores
+from deconfuse.kernel.errors import command
+from deconfuse.kernel.files import read_json, whole, write_json
+from deconfuse.kernel.lookup import part
+from deconfuse.kernel.params import read as read_params
+from deconfuse.kernel.progress import progress
 from deconfuse.metrics import Facts, Figures, Metrics, over_seeds
-from deconfuse.model import Model
-from deconfuse.params import read as read_params
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.params.evaluate import Evaluate
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
-from deconfuse.prediction import answers
 from deconfuse.prepared import lengths, values
-from deconfuse.progress import progress
 from deconfuse.reading.residence import place
 from deconfuse.reading.stored import PREPARED, read
 from deconfuse.reading.streaming import Streamed
 from deconfuse.restoring import restored
+from deconfuse.runtime.device import prepare
+from deconfuse.runtime.heap import give_back
+from deconfuse.runtime.prediction import answers
+from deconfuse.runtime.trained import MODELS, read_weights, seeds_of, untrained
 from deconfuse.tasks import Task
-from deconfuse.trained import MODELS, read_weights, seeds_of, untrained
 
 REPORTS = Path("reports/models")
 MEASURED = ("val", "test")

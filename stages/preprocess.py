@@ -10,9 +10,9 @@ split's classes and counts, or mean and deviation; nothing of the test split); `
 
 from pathlib import Path
 
-from deconfuse.errors import command
-from deconfuse.files import whole
-from deconfuse.params import read as read_params
+from deconfuse.kernel.errors import command
+from deconfuse.kernel.files import whole
+from deconfuse.kernel.params import read as read_params
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.prepare import prepare
 

@@ -11,11 +11,11 @@ store, which is no output of the pipeline, gets the runs it lacks.
 from functools import partial
 from pathlib import Path
 
-from deconfuse.cores import cores
-from deconfuse.errors import command
 from deconfuse.forked import beside
-from deconfuse.params import load
-from deconfuse.params import read as read_params
+from deconfuse.kernel.cores import cores
+from deconfuse.kernel.errors import command
+from deconfuse.kernel.params import load
+from deconfuse.kernel.params import read as read_params
 from deconfuse.params.report import Report
 from deconfuse.params.tracking import Tracking
 from deconfuse.reporting.page import write

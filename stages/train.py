@@ -3,8 +3,8 @@
     python -m stages.train MODEL
 
 Reads the train and val splits under `data/embedded/` and `data/prepared/`; params `train` and `models.MODEL`. Writes
-`data/models/MODEL/` (see `deconfuse/trained.py`): weights and history of each seed, `model.json` and, last, `run.json`. Interrupted, it
-goes on from `data/checkpoints/MODEL/SEED/`, to the same bytes; a seed that is done waits there for the others.
+`data/models/MODEL/` (see `deconfuse/runtime/trained.py`): weights and history of each seed, `model.json` and, last, `run.json`.
+Interrupted, it goes on from `data/checkpoints/MODEL/SEED/`, to the same bytes; a seed that is done waits there for the others.
 """
 
 import json
@@ -19,24 +19,24 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from deconfuse.dataset import Dataset
-from deconfuse.device import prepare
-from deconfuse.errors import Stopped, UserError, command, listening
-from deconfuse.files import read_json, remove, whole, write_json
-from deconfuse.lookup import part
-from deconfuse.model import Model
-from deconfuse.params import read as read_params
+from deconfuse.kernel.errors import Stopped, UserError, command, listening
+from deconfuse.kernel.files import read_json, remove, whole, write_json
+from deconfuse.kernel.lookup import part
+from deconfuse.kernel.params import read as read_params
+from deconfuse.kernel.progress import progress
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.processes.places import is_one_of_several, leads, processes, take_gpu
 from deconfuse.processes.team import ALONE, Team
-from deconfuse.progress import progress
 from deconfuse.reading.residence import place as placed
 from deconfuse.reading.stored import EMBEDDED, PREPARED
 from deconfuse.reading.streaming import Streamed
-from deconfuse.reconstruction import check as check_reconstruction
+from deconfuse.regularisation.reconstruction import check as check_reconstruction
+from deconfuse.runtime.device import prepare
+from deconfuse.runtime.trained import MODELS, SEEDS, write_table, write_weights
 from deconfuse.tasks import Task
-from deconfuse.trained import MODELS, SEEDS, write_table, write_weights
 from deconfuse.training.account import best, summary, timing, total
 from deconfuse.training.checkpoints import ROOT as CHECKPOINTS
 from deconfuse.training.checkpoints import Checkpoints, alone, place

@@ -6,10 +6,10 @@ from typing import Any, Literal, get_args, get_origin
 import torch
 from small_project import SPECS
 
-from deconfuse.build import build
-from deconfuse.errors import UserError
-from deconfuse.lookup import names, options, part
-from deconfuse.params import check
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names, options, part
+from deconfuse.kernel.params import check
+from deconfuse.model.build import build
 from deconfuse.params.models import Model
 from deconfuse.params.train import Train
 

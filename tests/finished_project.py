@@ -12,7 +12,7 @@ import finished_explanations
 import finished_tables
 import numpy as np
 
-from deconfuse.files import digest_data
+from deconfuse.kernel.files import digest_data
 from deconfuse.metrics import over_seeds
 from deconfuse.metrics.single_label import SingleLabel
 
@@ -297,7 +297,7 @@ def run(name: str, fake: Fake, model: dict) -> dict:
 
 def make_servable(root: Path, models: Mapping[str, Fake] = MODELS) -> None:
     """Let the models be of the prepared data and of the code at hand, so that MLflow gets them as models; they have no real weights."""
-    schema, source = json.loads((root / "data/prepared/schema.json").read_text()), "deconfuse/lookup.py"
+    schema, source = json.loads((root / "data/prepared/schema.json").read_text()), "deconfuse/kernel/lookup.py"
     for name in models:
         for file, changes in {
             "model.json": {"params": {"encoders": {modality: {"name": "cnn"} for modality in models[name].modalities}}},

@@ -10,7 +10,7 @@ import signal
 import sys
 
 import stages.train
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
 from deconfuse.training.journal import Journal
 from deconfuse.training.state import State
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 import stages.train
-from deconfuse.cores import SHARE
-from deconfuse.errors import command
+from deconfuse.kernel.cores import SHARE
+from deconfuse.kernel.errors import command
 from deconfuse.training import side_by_side
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import finished_project
 
-from deconfuse.files import write_json
+from deconfuse.kernel.files import write_json
 from deconfuse.manifest import places, stream
 from stages import embed, evaluate, preprocess, train
 

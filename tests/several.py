@@ -18,7 +18,7 @@ import torch.distributed.tensor  # noqa: F401
 from ruamel.yaml import YAML
 
 import stages.train
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
 
 
 def started(name: str, root: Path, rank: int, size: int, port: int) -> int:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from deconfuse.analyses import Subject
-from deconfuse.dataset import Dataset
 from deconfuse.embeddings import Embedding
-from deconfuse.lookup import part
-from deconfuse.model import Model
-from deconfuse.prediction import predict
+from deconfuse.kernel.lookup import part
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
+from deconfuse.runtime.prediction import predict
 
 
 def subject(

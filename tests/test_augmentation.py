@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deconfuse.augmentation import Augmentation
-from deconfuse.augmenting import Augment
-from deconfuse.errors import UserError
-from deconfuse.lookup import names, part
-from deconfuse.mixup import drawn_share, mixed, mixup, on_cpu
-from deconfuse.params import check
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names, part
+from deconfuse.kernel.params import check
 from deconfuse.params.models import Model as Entry
+from deconfuse.regularisation.augmenting import Augment
+from deconfuse.regularisation.mixup import drawn_share, mixed, mixup, on_cpu
 
 torch.set_num_threads(1)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconfuse.lookup import part
-from deconfuse.params import check
+from deconfuse.kernel.lookup import part
+from deconfuse.kernel.params import check
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.tasks._auto import decide, resolve
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.random import default_rng
 from public import DATA, needs, of
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.params.avmnist import Avmnist
 from deconfuse.sources import _fsdd, _idx, avmnist, mnist
 

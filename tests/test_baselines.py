@@ -13,8 +13,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from deconfuse.baselines import Baseline
 from deconfuse.baselines._reduced import reduced
 from deconfuse.baselines._rows import read, thinned
-from deconfuse.errors import UserError
-from deconfuse.lookup import names, part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names, part
 from deconfuse.params.report import Report
 from deconfuse.reporting import page, rivals
 from deconfuse.reporting.page import write

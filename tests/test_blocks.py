@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from deconfuse.encoders import Spec
 from deconfuse.encoders._blocks import Residual
 from deconfuse.encoders._network_deconvolution import EPSILON, NetworkDeconvolution, inverse_root
-from deconfuse.errors import UserError
-from deconfuse.lookup import part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import part
 from deconfuse.processes.whole_batch import see_whole_batches
 
 torch.set_num_threads(1)

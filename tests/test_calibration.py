@@ -17,8 +17,8 @@ from deconfuse.analyses._reliability import equal_mass, equal_width
 from deconfuse.analyses._selection import curve, pseudo_values
 from deconfuse.analyses._temperature import fitted
 from deconfuse.analyses.calibration import Calibration, sureness
-from deconfuse.dataset import Dataset
-from deconfuse.model import Model
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 
 seeds = st.integers(0, 2**32 - 1)
 FACTS: dict[str, dict[str, Any]] = {

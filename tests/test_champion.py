@@ -9,7 +9,7 @@ from typing import Any
 import finished_project
 import pytest
 
-from deconfuse.files import read_json, write_json
+from deconfuse.kernel.files import read_json, write_json
 from deconfuse.tracking import sync
 from deconfuse.tracking.projection import Synced
 from deconfuse.tracking.store import find

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from test_training import TRAIN, VAL, Net, recipe, same
 from torch import Tensor, nn
 
-from deconfuse.errors import UserError
-from deconfuse.files import DiskFullError, write_bytes
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import DiskFullError, write_bytes
 from deconfuse.training.checkpoints import Checkpoints, alone
 from deconfuse.training.compiling import compile_parts
 from deconfuse.training.loop import fit

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from finished_project import MODELS, Fake, build
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.params.report import Pair, Report
 from deconfuse.reporting import page
 from deconfuse.reporting.answer import answer

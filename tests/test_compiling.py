@@ -14,7 +14,7 @@ from test_checkpoints import crashed, equal, run
 from test_training import TRAIN, VAL, Net, net, pictures, recipe, twofold
 from torch import Tensor, nn
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.training.compiling import compile_parts, learning
 from deconfuse.training.guards import TrainingError
 from deconfuse.training.loop import fit

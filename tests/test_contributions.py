@@ -10,7 +10,7 @@ import pytest
 from finished_project import MODELS, Fake, build
 from scipy import stats
 
-from deconfuse.lookup import names, part
+from deconfuse.kernel.lookup import names, part
 from deconfuse.params.report import Report
 from deconfuse.reporting.charts_modalities import drawn, members
 from deconfuse.reporting.charts_robustness import APART, name

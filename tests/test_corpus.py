@@ -23,10 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.params import check
 from deconfuse.manifest import SPLITS, Rejected, read_rejected
 from deconfuse.obtaining import obtain
-from deconfuse.params import check
 from deconfuse.params.data import Data
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.prepare import prepare

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deconfuse.corruptions import Corruption
-from deconfuse.lookup import names, part
+from deconfuse.kernel.lookup import names, part
 
 ITEMS = 12
 KEYS = [f"image/row-{place}" for place in range(ITEMS)]

@@ -6,9 +6,9 @@ from subjects import subject
 from torch.utils.flop_counter import FlopCounterMode
 
 from deconfuse.analyses.costs import Costs
-from deconfuse.build import build
-from deconfuse.dataset import Dataset
-from deconfuse.lookup import names
+from deconfuse.kernel.lookup import names
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
 from deconfuse.params.models import Model as Entry
 
 FACTS = {"task": "single_label", "classes": ["a", "b", "c"], "train_counts": [1, 1, 1]}

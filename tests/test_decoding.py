@@ -118,7 +118,7 @@ KILLER = """
 import os, signal, sys
 from pathlib import Path
 from deconfuse.preparing import decoding
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
 from deconfuse.manifest import Place, Row
 from deconfuse.params.preprocess import Preprocess
 inner = decoding.decode

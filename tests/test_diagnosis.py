@@ -18,7 +18,7 @@ from test_model import batch, make
 from test_training import TRAIN, VAL, Net, recipe
 from torch import Tensor, nn
 
-from deconfuse.dataset import Dataset
+from deconfuse.model.dataset import Dataset
 from deconfuse.tracking.record import read as tracked
 from deconfuse.training import checkerboard
 from deconfuse.training.checkpoints import Checkpoints

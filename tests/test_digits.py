@@ -13,7 +13,7 @@ from numpy.random import default_rng
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.params.digits import Audio, Digits, Text, Video
 from deconfuse.params.digits import Image as ImageDamage
 from deconfuse.sources import digits

@@ -11,8 +11,8 @@ import torch
 from numpy.random import default_rng
 
 from deconfuse.embeddings import Embedding
-from deconfuse.errors import UserError
-from deconfuse.lookup import names, part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names, part
 
 torch.set_num_threads(1)
 

@@ -16,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deconfuse.encoders import Encoder, Spec
 from deconfuse.encoders._folded import MeanOfTransposed
-from deconfuse.errors import UserError
-from deconfuse.lookup import names, part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names, part
 
 torch.set_num_threads(1)
 
@@ -376,7 +376,7 @@ def test_sinusoids_have_the_published_values() -> None:
 
 
 def test_an_attention_layer_is_the_one_of_torch() -> None:
-    from deconfuse.attention_layer import Layer
+    from deconfuse.model.attention_layer import Layer
 
     torch.manual_seed(0)
     ours = Layer(12, heads=3, expansion=2).eval()

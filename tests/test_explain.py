@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from deconfuse.dataset import Dataset
 from deconfuse.encoders import Spec
 from deconfuse.explain import Question
 from deconfuse.explain._cells import pictured, reduced
@@ -22,8 +21,9 @@ from deconfuse.explain.deconvolution import Deconvolution
 from deconfuse.explain.grad_cam import GradCam
 from deconfuse.explain.integrated_gradients import IntegratedGradients
 from deconfuse.fusion._alone import Alone
-from deconfuse.lookup import names, part
-from deconfuse.model import Model
+from deconfuse.kernel.lookup import names, part
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 
 torch.set_num_threads(1)
 

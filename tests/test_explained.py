@@ -13,7 +13,7 @@ from finished_project import KINDS, MODELS, Fake, build
 from markupsafe import Markup
 from PIL import Image
 
-from deconfuse.files import read_json
+from deconfuse.kernel.files import read_json
 from deconfuse.params.report import Report
 from deconfuse.reporting import maps, sanity
 from deconfuse.reporting.context import Context, Section

@@ -10,20 +10,20 @@ from subjects import subject
 from test_model import ENCODERS, SPECS, make
 from torch import Tensor
 
-from deconfuse import room
 from deconfuse.analyses import Subject
 from deconfuse.analyses._chosen import asked, evened
 from deconfuse.analyses._sanity import checked
 from deconfuse.analyses.explanations import Explanations, sane
-from deconfuse.build import build
-from deconfuse.dataset import Dataset
 from deconfuse.embeddings.words import Words
 from deconfuse.explain import Maps, Method, Question
 from deconfuse.explain._question import still
 from deconfuse.explain._randomised import LEVELS, randomised
 from deconfuse.explain.integrated_gradients import IntegratedGradients
-from deconfuse.lookup import names
-from deconfuse.model import Model
+from deconfuse.kernel.lookup import names
+from deconfuse.model import room
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
 from deconfuse.reading.stored import Stored
 from deconfuse.reading.streaming import Streamed

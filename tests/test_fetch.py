@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web import BODY, cut, good, sending, serving, stalling, status, whole
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.sources._fetch import FETCHED, Content, File, fetch, first, sha256
 from deconfuse.sources._http import Patience
 

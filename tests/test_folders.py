@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.manifest import Place, Rejected, Row
 from deconfuse.params.data import Data
 from deconfuse.tables import read_table

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from clone import ROOT
 
-from deconfuse.errors import UserError
 from deconfuse.forked import beside, forked
+from deconfuse.kernel.errors import UserError
 
 
 def where(number: int) -> tuple[int, int]:

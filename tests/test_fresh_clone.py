@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clone import Clone, runs
 
-from deconfuse.params import load
+from deconfuse.kernel.params import load
 
 COLUMNS = [
     "model",

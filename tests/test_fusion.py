@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deconfuse.fusion import Fusion, pooled
-from deconfuse.lookup import names, part
+from deconfuse.kernel.lookup import names, part
 
 WIDTH = 16
 # in no sorted order, and one modality of a single token, as recurrent encoders give

@@ -9,7 +9,7 @@ LOOP = """
 import resource, sys
 import numpy as np
 if sys.argv[1] == "keep":
-    from deconfuse.heap import keep_freed
+    from deconfuse.runtime.heap import keep_freed
     keep_freed()
 for i in range(40):
     np.ones(6_000_000)
@@ -19,7 +19,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 HELD = """
 from pathlib import Path
 import numpy as np
-from deconfuse.heap import give_back, keep_freed
+from deconfuse.runtime.heap import give_back, keep_freed
 def pages():
     return int(Path("/proc/self/statm").read_text().split()[1])
 keep_freed()

@@ -21,7 +21,7 @@ PROBE = """
 import json, os, signal, sys
 from pathlib import Path
 before = sorted(sys.modules)
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
 def main(*words):
     print(json.dumps({
         "name": __name__, "words": words, "own": Path(sys.argv[0]).name, "folder": os.getcwd(), "first": sys.path[0],
@@ -35,7 +35,7 @@ command(main, *sys.argv[1:])
 """
 ENDS = """
 import os, signal, sys
-from deconfuse.errors import UserError, command
+from deconfuse.kernel.errors import UserError, command
 def main(how):
     if how == "user": raise UserError("models.a: is wrong")
     if how == "fault": raise ValueError("a fault")
@@ -46,7 +46,7 @@ command(main, sys.argv[1])
 WAITS = """
 import sys, time
 from pathlib import Path
-from deconfuse.errors import Stopped, command, listening
+from deconfuse.kernel.errors import Stopped, command, listening
 def main(name):
     with listening() as came:
         Path(name).write_text("waits")

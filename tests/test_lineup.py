@@ -13,7 +13,7 @@ import pytest
 from clone import ROOT, git
 from ruamel.yaml import YAML
 
-from deconfuse.cores import cores
+from deconfuse.kernel.cores import cores
 from deconfuse.lineup.jobs import waiting, workers
 
 PIPELINE = """
@@ -47,7 +47,7 @@ stages:
 STAGE = """
 import json, signal, sys, time
 from pathlib import Path
-from deconfuse.errors import Stopped, command, listening
+from deconfuse.kernel.errors import Stopped, command, listening
 kind, name = sys.argv[1:]
 def say(what):
     with Path("log").open("a") as log:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from deconfuse.lookup import part
+from deconfuse.kernel.lookup import part
 from deconfuse.metrics import Metrics
 from deconfuse.metrics._bootstrap import GROUPS, grouped, intervals
 from deconfuse.metrics._ranks import auroc, average_precision

@@ -17,11 +17,11 @@ from deconfuse.analyses._encoded import Drawn
 from deconfuse.analyses.emap import Emap, estimated, exact
 from deconfuse.analyses.perceptual import Perceptual, shuffled
 from deconfuse.analyses.subsets import Subsets, shown
-from deconfuse.build import build
-from deconfuse.dataset import Dataset
 from deconfuse.fusion import Fusion, pooled
-from deconfuse.lookup import names
-from deconfuse.model import Model
+from deconfuse.kernel.lookup import names
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
 from deconfuse.reading.stored import Stored
 from deconfuse.reading.streaming import Streamed

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from deconfuse.build import build
-from deconfuse.build import check as check_build
 from deconfuse.encoders import Spec
-from deconfuse.errors import UserError
-from deconfuse.lookup import names
-from deconfuse.model import Model
-from deconfuse.params import check
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names
+from deconfuse.kernel.params import check
+from deconfuse.model.build import build
+from deconfuse.model.build import check as check_build
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
 
 SPECS = {

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from deconfuse import check as checking
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.params import check
 from deconfuse.manifest import read_rejected, stream
 from deconfuse.obtaining import kinds, obtain
-from deconfuse.params import check
 from deconfuse.params.data import Data
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.prepare import prepare

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from deconfuse.errors import UserError
-from deconfuse.params import load, read
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.params import load, read
 from deconfuse.params.train import Train
 from deconfuse.validation import schema, validate
 

@@ -18,14 +18,14 @@ from test_model import make as make_model
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from deconfuse.build import build
-from deconfuse.dataset import Dataset
-from deconfuse.params import check
+from deconfuse.kernel.params import check
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
 from deconfuse.params.models import Model as Entry
-from deconfuse.prediction import predict
 from deconfuse.reading.residence import place
 from deconfuse.reading.stored import read
-from deconfuse.trained import read_weights, untrained
+from deconfuse.runtime.prediction import predict
+from deconfuse.runtime.trained import read_weights, untrained
 from deconfuse.training import precision
 from deconfuse.training.precision import decide, labour, pays
 

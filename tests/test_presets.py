@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from deconfuse.build import build
-from deconfuse.build import check as check_build
 from deconfuse.encoders import Encoder
-from deconfuse.lookup import part
-from deconfuse.model import Model
-from deconfuse.params import check, load
+from deconfuse.kernel.lookup import part
+from deconfuse.kernel.params import check, load
+from deconfuse.model.build import build
+from deconfuse.model.build import check as check_build
+from deconfuse.model.multimodal import Model
 from deconfuse.preparing.writing import form
-from deconfuse.reconstruction import check as check_reconstruction
+from deconfuse.regularisation.reconstruction import check as check_reconstruction
 from deconfuse.validation import Params, validate
 
 torch.set_num_threads(1)

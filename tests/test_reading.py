@@ -17,9 +17,9 @@ from small_project import build
 from test_training import Net, recipe, same
 
 from deconfuse.arrays import Growing
-from deconfuse.dataset import Dataset
-from deconfuse.errors import UserError
-from deconfuse.params import check
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.params import check
+from deconfuse.model.dataset import Dataset
 from deconfuse.params.train import Train
 from deconfuse.reading import streaming
 from deconfuse.reading.memory import available
@@ -319,7 +319,7 @@ def test_a_file_that_is_cut_off_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 TRAINED = """
 import sys
 from pathlib import Path
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
 from stages.train import main
 command(main, sys.argv[1])
 # getrusage of this process would count what the test's own held before it became this one

@@ -12,7 +12,7 @@ from dvc_cache import remember_models, remember_report
 from finished_project import Fake
 from stores import contents
 
-from deconfuse.files import read_json, write_json
+from deconfuse.kernel.files import read_json, write_json
 from deconfuse.tracking import sync
 from deconfuse.tracking.live import follow
 from deconfuse.tracking.store import find

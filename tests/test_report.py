@@ -14,7 +14,7 @@ import pytest
 from finished_project import MODELS, Fake, build
 from scipy import stats
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.params.report import Report
 from deconfuse.reporting import gallery, media, words
 from deconfuse.reporting.page import SECTIONS, write

@@ -9,7 +9,7 @@ import pytest
 from finished_project import MODELS, Fake, build
 from test_metrics import planted
 
-from deconfuse.lookup import names, part
+from deconfuse.kernel.lookup import names, part
 from deconfuse.params.report import Report
 from deconfuse.reporting import figures
 from deconfuse.reporting.page import write

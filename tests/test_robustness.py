@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from deconfuse.analyses import Subject
 from deconfuse.analyses.robustness import TOGETHER, Robustness, area
-from deconfuse.dataset import Dataset
 from deconfuse.embeddings import Embedding
 from deconfuse.embeddings.characters import Characters
 from deconfuse.embeddings.pixels import Pixels
-from deconfuse.errors import UserError
 from deconfuse.fusion.late import Late
-from deconfuse.model import Model
-from deconfuse.params import check
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.params import check
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.params.evaluate import Evaluate
 
 ROWS = 60

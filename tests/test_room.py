@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deconfuse import room
-from deconfuse.dataset import Dataset
-from deconfuse.prediction import predict
-from deconfuse.room import at_once, differentiated_at_once
+from deconfuse.model import room
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.room import at_once, differentiated_at_once
+from deconfuse.runtime.prediction import predict
 
 MIB = 2**20
 

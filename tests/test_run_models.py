@@ -9,7 +9,7 @@ import finished_project
 import pytest
 from finished_project import Fake
 
-from deconfuse.files import read_json, write_json
+from deconfuse.kernel.files import read_json, write_json
 from deconfuse.serving.packaging import package
 from deconfuse.tracking import sync
 from deconfuse.tracking.drawing import MODEL_TAG
@@ -103,7 +103,7 @@ def names(content: bytes) -> list[str]:
 def test_a_model_of_other_code_comes_when_the_code_is_back(project: Path) -> None:
     path = Path("data/models/three/run.json")
     kept = path.read_bytes()
-    write_json(path, read_json(path) | {"sources": {"deconfuse/lookup.py": "0" * 64}})
+    write_json(path, read_json(path) | {"sources": {"deconfuse/kernel/lookup.py": "0" * 64}})
     synced(written=["one", "three"])
     tags, files = drawn(project, "three")
     assert MODEL_TAG not in tags and not [name for name in files if name.startswith("model/")]

@@ -17,7 +17,7 @@ from clone import ROOT
 from ruamel.yaml import YAML
 from small_project import build
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.params.search import Search
 from deconfuse.params.space import changed, check_keys
 from deconfuse.search.study import Trials

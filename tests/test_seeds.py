@@ -12,11 +12,11 @@ from scipy import stats
 from small_project import build
 from test_kill import saved, training, wait_for
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.params import check
 from deconfuse.metrics import over_seeds
 from deconfuse.metrics._bootstrap import intervals
 from deconfuse.metrics._wilson import wilson
-from deconfuse.params import check
 from deconfuse.params.train import Train
 
 

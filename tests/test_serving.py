@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import served_project
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.serving import bundle
 from deconfuse.serving.limits import RequestError
 from deconfuse.serving.served import Served

@@ -11,8 +11,8 @@ import torch
 from test_training import pictures, recipe, twofold
 from torch import nn
 
-from deconfuse.cores import SHARE, cores
-from deconfuse.model import Model
+from deconfuse.kernel.cores import SHARE, cores
+from deconfuse.model.multimodal import Model
 from deconfuse.training import side_by_side
 from deconfuse.training.loop import fit
 from deconfuse.training.side_by_side import TRIED, SideBySide

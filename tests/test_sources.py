@@ -18,8 +18,8 @@ from PIL import Image
 from public import DATA, needs, of, place
 from web import good, serving
 
-from deconfuse.errors import UserError
-from deconfuse.lookup import names
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names
 from deconfuse.manifest import stream
 from deconfuse.sources import _fetch, _idx, ag_news, cifar10, easy_vqa, fashion_mnist
 

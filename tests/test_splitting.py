@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconfuse.errors import UserError
-from deconfuse.lookup import part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import part
+from deconfuse.kernel.params import check
 from deconfuse.manifest import SPLITS, Row
-from deconfuse.params import check
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.splitting import divide
 from deconfuse.verdict import stop

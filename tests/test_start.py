@@ -40,7 +40,7 @@ def test_a_stage_looks_for_garbage_once_it_has_imported_all(tmp_path: Path) -> N
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages/__init__.py").write_text((ROOT / "stages/__init__.py").read_text())
     (tmp_path / "stages/tried.py").write_text(
-        "import gc\nfrom deconfuse.errors import command\nbefore = gc.isenabled()\n"
+        "import gc\nfrom deconfuse.kernel.errors import command\nbefore = gc.isenabled()\n"
         "def main(): print(before, gc.isenabled(), gc.get_freeze_count() > 1000)\nif __name__ == '__main__': command(main)\n"
     )
     ways = {"-m stages.tried": "False True True", "-c 'import stages.tried; stages.tried.command(stages.tried.main)'": "True True False"}

@@ -14,17 +14,17 @@ from sklearn.metrics import average_precision_score, f1_score, log_loss, r2_scor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deconfuse.dataset import Dataset
-from deconfuse.errors import UserError
-from deconfuse.lookup import names, part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names, part
+from deconfuse.kernel.params import check
 from deconfuse.metrics import over_seeds
 from deconfuse.metrics.regression import r2
-from deconfuse.mixup import mixup
-from deconfuse.params import check
+from deconfuse.model.dataset import Dataset
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.params.report import Report
-from deconfuse.prediction import predict
+from deconfuse.regularisation.mixup import mixup
 from deconfuse.reporting.page import write
+from deconfuse.runtime.prediction import predict
 from deconfuse.tasks import LabelError, Task
 from deconfuse.tasks._losses import balanced_answers, binary_cross_entropy, squared_error
 from deconfuse.training.loop import fit

@@ -20,8 +20,8 @@ import finished_project
 import pytest
 from stores import contents
 
-from deconfuse.errors import UserError
-from deconfuse.files import read_json, write_json
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import read_json, write_json
 from deconfuse.params.report import Report
 from deconfuse.reporting.page import write
 from deconfuse.tracking import sync

@@ -11,14 +11,14 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deconfuse.build import build
-from deconfuse.dataset import Dataset
-from deconfuse.errors import UserError
-from deconfuse.model import Model
-from deconfuse.params import check as check_params
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.params import check as check_params
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
-from deconfuse.reconstruction import check as check_reconstruction
-from deconfuse.reconstruction import squared_errors
+from deconfuse.regularisation.reconstruction import check as check_reconstruction
+from deconfuse.regularisation.reconstruction import squared_errors
 from deconfuse.tasks._losses import balanced, cross_entropy
 from deconfuse.training.draws import hide, order, sow, stream
 from deconfuse.training.gradient import gradient, mean, pieces

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.sources._unpack import Caps, digest, members
 
 FILES = {"a.txt": b"one", "folder/b.bin": bytes(range(256)) * 40, "folder/empty": b""}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance
 
-from deconfuse.errors import UserError
-from deconfuse.lookup import part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import part
 from deconfuse.media.image import decode, look
 from deconfuse.params.preprocess import Image as ImageOptions
 from deconfuse.verdict import stop, warnings

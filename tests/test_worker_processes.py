@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from clone import ROOT
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.worker_processes import WorkerDiedError, in_processes
 
 
@@ -171,7 +171,7 @@ def test_a_reader_that_is_left_open_keeps_nobody() -> None:
 
 SCRIPT = """
 import sys, time
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
 from deconfuse.worker_processes import in_processes
 def work(number):
     time.sleep(0.01)

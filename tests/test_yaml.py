@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from deconfuse.params import load
+from deconfuse.kernel.params import load
 
 FILES = [Path("params.yaml"), *sorted(Path("presets").glob("*.yaml"))]
 TRICKY = """

@@ -27,9 +27,9 @@ Batch = tuple[Tensor, Tensor]
 
 def own(folder: Path, name: str) -> tuple[nn.Module, torch.optim.Optimizer, Callable[[Tensor], Tensor]]:
     """The project's model, its optimiser, and how it is asked."""
-    from deconfuse.build import build
-    from deconfuse.files import read_json
-    from deconfuse.params import read as read_params
+    from deconfuse.kernel.files import read_json
+    from deconfuse.kernel.params import read as read_params
+    from deconfuse.model.build import build
     from deconfuse.params.models import Model as Entry
     from deconfuse.params.train import Train
     from deconfuse.training.optimisation import optimizer

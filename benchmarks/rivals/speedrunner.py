@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from benchmarks.rivals.reading import tell
-from deconfuse.device import prepare
 from deconfuse.processes.team import ALONE
+from deconfuse.runtime.device import prepare
 from deconfuse.training.loop import fit
 from deconfuse.training.optimisation import optimizer
 from stages.train import params, prepared

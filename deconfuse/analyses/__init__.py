@@ -13,10 +13,10 @@ import numpy as np
 from torch import Tensor
 
 from deconfuse.analyses._encoded import Drawn
-from deconfuse.dataset import Dataset
 from deconfuse.embeddings import Embedding, Values
 from deconfuse.metrics import Facts, Metrics
-from deconfuse.model import Model
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.reading.streaming import Streamed
 from deconfuse.tasks import Task
 

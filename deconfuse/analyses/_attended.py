@@ -10,8 +10,8 @@ from deconfuse.analyses import Row, Subject
 from deconfuse.analyses._sanity import Check, checked
 from deconfuse.fusion import Fusion
 from deconfuse.metrics import half_width
-from deconfuse.model import Model
-from deconfuse.room import at_once
+from deconfuse.model.multimodal import Model
+from deconfuse.model.room import at_once
 
 ROWS = 200
 """Test rows behind a mean, at most."""

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from deconfuse.dataset import Dataset
-from deconfuse.model import Model
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
+from deconfuse.model.room import BATCH, at_once
 from deconfuse.reading.streaming import Streamed
-from deconfuse.room import BATCH, at_once
 
 SEED = 0
 """Of the order in which rows are drawn: the same for every model, so that models are asked about the same rows."""

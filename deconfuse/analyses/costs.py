@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from deconfuse.analyses import Analysis, Subject, Tables
-from deconfuse.observing import Observing
-from deconfuse.room import at_once
+from deconfuse.model.observing import Observing
+from deconfuse.model.room import at_once
 
 ROWS = 32
 """Test rows over which the mean is taken: lengths differ."""

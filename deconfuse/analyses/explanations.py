@@ -15,8 +15,8 @@ from deconfuse.explain import Maps, Method, Question
 from deconfuse.explain._cells import STEPS, reduced
 from deconfuse.explain._question import still
 from deconfuse.explain._randomised import LEVELS, randomised
-from deconfuse.lookup import names, part
-from deconfuse.room import differentiated_at_once
+from deconfuse.kernel.lookup import names, part
+from deconfuse.model.room import differentiated_at_once
 
 
 class Explanations(Analysis):

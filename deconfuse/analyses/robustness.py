@@ -15,8 +15,8 @@ from deconfuse.analyses import Analysis, Row, Subject, Tables
 from deconfuse.analyses._encoded import Encoded
 from deconfuse.analyses._intervals import around, interval, terms, worths
 from deconfuse.corruptions import Corruption
-from deconfuse.lookup import names, part
-from deconfuse.room import at_once
+from deconfuse.kernel.lookup import names, part
+from deconfuse.model.room import at_once
 
 TOGETHER = "all at once"
 LARGE = 5_000_000

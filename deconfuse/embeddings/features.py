@@ -9,7 +9,7 @@ from pydantic import Field
 from deconfuse import networks
 from deconfuse.embeddings import Embedding, Values
 from deconfuse.embeddings._padded import padded
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

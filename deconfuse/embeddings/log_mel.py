@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 
 from deconfuse.embeddings import Embedding, Values
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 # about the power of the 16 bit rounding noise, so that silence is low but finite
 FLOOR = 1e-9

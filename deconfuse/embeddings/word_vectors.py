@@ -9,7 +9,7 @@ from pydantic import Field
 
 from deconfuse.embeddings import Embedding, Values
 from deconfuse.embeddings._words import split
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 
 class WordVectors(Embedding):

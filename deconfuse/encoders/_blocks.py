@@ -6,7 +6,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 WithResidual = Annotated[
     bool,

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deconfuse.encoders import Out, Spec
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 Grid = Annotated[
     Annotated[int, Field(ge=1, le=64)] | None,

@@ -12,7 +12,7 @@ from deconfuse.encoders import Encoder, Out, Spec
 from deconfuse.encoders._blocks import Pooled, WithResidual, following, stack
 from deconfuse.encoders._folded import MeanOfTransposed
 from deconfuse.encoders._grid import Activation, Grid, GridTokens, channels_of, map_shape, picture
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 
 class Deconvolution(Encoder):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from deconfuse import networks
 from deconfuse.encoders import Encoder, Out, Spec, valid
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 KEY = "encoder `pretrained`"
 

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from deconfuse.dataset import Dataset
-from deconfuse.model import Model
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 
 Layout = Literal["image", "video", "frames", "tokens"]
 

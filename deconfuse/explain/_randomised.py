@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from deconfuse.model import Model
+from deconfuse.model.multimodal import Model
 
 Level = Literal["head", "all"]
 LEVELS: tuple[Level, ...] = ("head", "all")

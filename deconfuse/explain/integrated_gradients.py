@@ -1,7 +1,7 @@
 """Integrated gradients."""
 
 from deconfuse.explain import Maps, Method, Question
-from deconfuse.room import differentiated_at_once
+from deconfuse.model.room import differentiated_at_once
 
 STEPS, FEW = 24, 8
 """Points of the way, by Gauss-Legendre quadrature; and of one roughly followed."""

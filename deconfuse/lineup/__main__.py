@@ -4,13 +4,13 @@ import json
 import sys
 from pathlib import Path
 
-from deconfuse.cores import SHARE, cores
-from deconfuse.errors import Stopped, UserError, command, listening
+from deconfuse.kernel.cores import SHARE, cores
+from deconfuse.kernel.errors import Stopped, UserError, command, listening
+from deconfuse.kernel.params import load
 from deconfuse.lineup.jobs import KINDS, waiting, workers
 from deconfuse.lineup.lending import lending
 from deconfuse.lineup.lock import in_order, recorded
 from deconfuse.lineup.processes import Team, ask, run
-from deconfuse.params import load
 
 LOCK = Path("dvc.lock")
 

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from deconfuse.cores import cores
-from deconfuse.params import check
+from deconfuse.kernel.cores import cores
+from deconfuse.kernel.params import check
 from deconfuse.params.lineup import LineUp
 
 KINDS = ("train", "evaluate")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from deconfuse.files import write_text
+from deconfuse.kernel.files import write_text
 from deconfuse.lineup.jobs import KINDS
 
 

@@ -9,8 +9,8 @@ import threading
 from contextlib import suppress
 from typing import IO
 
+from deconfuse.kernel.progress import progress
 from deconfuse.lineup.jobs import Jobs
-from deconfuse.progress import progress
 
 DVC = [sys.executable, "-m", "dvc"]
 ADVICE = "To track the changes with git"

@@ -27,7 +27,7 @@ def main(log: str, training: str) -> None:
     time.sleep(SHORT)
     if not goes_on():
         return
-    from deconfuse.params import check, load
+    from deconfuse.kernel.params import check, load
     from deconfuse.params.tracking import Tracking
 
     settings = check(load().get("tracking") or {}, Tracking, "tracking")

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from deconfuse.kernel.strict import Strict
 from deconfuse.params.avmnist import Avmnist
 from deconfuse.params.digits import Digits
-from deconfuse.params.strict import Strict
 
 Kind = Literal["audio", "image", "text", "video"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from deconfuse.lookup import choice, names
-from deconfuse.params.strict import Strict
+from deconfuse.kernel.lookup import choice, names
+from deconfuse.kernel.strict import Strict
 
 
 class Evaluate(Strict):

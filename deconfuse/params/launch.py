@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from deconfuse.params.strict import Strict
+from deconfuse.kernel.strict import Strict
 
 
 class Launch(Strict):

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 from torch.nn import ModuleDict
 
-from deconfuse.lookup import choice
-from deconfuse.params.strict import Strict
+from deconfuse.kernel.lookup import choice
+from deconfuse.kernel.strict import Strict
 from deconfuse.params.train import Train
 
 # a name becomes a folder, a DVC stage and an MLflow run

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deconfuse.lookup import choice, options
-from deconfuse.params.strict import Strict
+from deconfuse.kernel.lookup import choice, options
+from deconfuse.kernel.strict import Strict
 
 
 class Frame(Strict):

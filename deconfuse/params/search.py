@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from deconfuse.params.strict import Strict
+from deconfuse.kernel.strict import Strict
 
 
 class Between(Strict):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deconfuse.params.strict import Strict
+from deconfuse.kernel.strict import Strict
 
 
 class Tracking(Strict):

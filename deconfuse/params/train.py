@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from deconfuse.kernel.strict import Strict
 from deconfuse.params.launch import Launch
-from deconfuse.params.strict import Strict
 
 
 class Train(Strict):

@@ -6,12 +6,12 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from deconfuse.cores import cores
-from deconfuse.errors import UserError
+from deconfuse.kernel.cores import cores
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.progress import progress
 from deconfuse.manifest import Place, Rejected, Row
 from deconfuse.media import Decoded, MediaError
 from deconfuse.params.preprocess import Decoding, Preprocess
-from deconfuse.progress import progress
 from deconfuse.worker_processes import WorkerDiedError, in_processes
 
 CHUNK = 16

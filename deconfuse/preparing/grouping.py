@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.manifest import Row
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from deconfuse.errors import UserError
-from deconfuse.files import digest_files, read_json, write_json
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import digest_files, read_json, write_json
 from deconfuse.manifest import SPLITS, Rejected, Row, places, read_rejected, stream, write_rejected
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.census import Census, reasons

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.manifest import SPLITS, Row
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.grouping import by_groups, groups, refuse_crossing, refuse_empty

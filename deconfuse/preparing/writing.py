@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deconfuse.arrays import Growing
-from deconfuse.files import whole
+from deconfuse.kernel.files import whole
 from deconfuse.media import Decoded
 from deconfuse.params.preprocess import Preprocess
 

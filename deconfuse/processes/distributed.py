@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.processes.sharded import is_sharded
 from deconfuse.processes.team import Team
 from deconfuse.processes.whole_batch import see_whole_batches

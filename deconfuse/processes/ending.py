@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch.distributed import DistBackendError, DistError, DistNetworkError, DistStoreError
 
-from deconfuse.errors import Stopped, UserError
+from deconfuse.kernel.errors import Stopped, UserError
 
 FILE = "TORCHELASTIC_ERROR_FILE"
 """Where torch's launcher looks for a process's words, by its environment."""

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.params.launch import Launch
 
 MACHINE = "DECONFUSE_MACHINE"

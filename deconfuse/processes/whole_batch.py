@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 Sum = Callable[[Tensor], Tensor]
 Draws = Callable[[], tuple[int, slice, torch.Generator]]

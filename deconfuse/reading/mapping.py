@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 
 def mapped(path: Path, rows: int) -> np.ndarray:

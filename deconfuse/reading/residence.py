@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from deconfuse.dataset import Dataset
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
+from deconfuse.model.dataset import Dataset
 from deconfuse.reading.memory import available
 from deconfuse.reading.stored import Split, Stored
 from deconfuse.reading.streaming import Streamed

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from deconfuse.dataset import Dataset, Index
+from deconfuse.model.dataset import Dataset, Index
 from deconfuse.reading.mapping import mapped
 
 PREPARED, EMBEDDED = Path("data/prepared"), Path("data/embedded")

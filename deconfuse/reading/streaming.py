@@ -8,8 +8,8 @@ from dataclasses import replace
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from deconfuse.dataset import Dataset, Index, Parts
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
+from deconfuse.model.dataset import Dataset, Index, Parts
 from deconfuse.reading.stored import Stored
 
 WORKERS = 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.params.report import Report
 from deconfuse.reporting.differences import LEVEL, Difference, compared
 from deconfuse.reporting.measures import Measure

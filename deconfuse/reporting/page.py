@@ -8,9 +8,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from deconfuse.cores import cores
-from deconfuse.files import read_json, whole, write_json, write_text
 from deconfuse.forked import forked
+from deconfuse.kernel.cores import cores
+from deconfuse.kernel.files import read_json, whole, write_json, write_text
 from deconfuse.params.report import Report
 from deconfuse.reporting import charts, words
 from deconfuse.reporting import results as trained

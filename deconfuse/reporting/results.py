@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deconfuse.errors import UserError
-from deconfuse.files import read_json
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import read_json
 from deconfuse.reporting.measures import Measure, of
 
 ENDS = ("", "_low", "_high", "_seeds_low", "_seeds_high")

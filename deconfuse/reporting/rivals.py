@@ -12,9 +12,9 @@ import pandas as pd
 from deconfuse.baselines import Baseline
 from deconfuse.baselines._reduced import reduced
 from deconfuse.baselines._rows import Rows, read
-from deconfuse.errors import UserError
-from deconfuse.files import read_json
-from deconfuse.lookup import part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import read_json
+from deconfuse.kernel.lookup import part
 from deconfuse.metrics import Figures, Metrics
 from deconfuse.params.report import Report
 from deconfuse.reporting.measures import Measure

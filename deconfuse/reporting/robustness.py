@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from math import hypot
 
-from deconfuse.lookup import part
+from deconfuse.kernel.lookup import part
 from deconfuse.reporting.context import Context
 from deconfuse.reporting.measures import Measure
 from deconfuse.reporting.over_seeds import Row, over_seeds

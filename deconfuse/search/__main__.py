@@ -9,14 +9,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from deconfuse.errors import Stopped, UserError, command, listening
+from deconfuse.kernel.errors import Stopped, UserError, command, listening
+from deconfuse.kernel.params import load
+from deconfuse.kernel.params import read as read_params
+from deconfuse.kernel.progress import progress
 from deconfuse.obtaining import kinds
-from deconfuse.params import load
-from deconfuse.params import read as read_params
 from deconfuse.params.data import Data
 from deconfuse.params.search import Search
 from deconfuse.params.space import Params, changed
-from deconfuse.progress import progress
 from deconfuse.search.runs import Runs
 from deconfuse.search.study import Trials, name_of
 from deconfuse.search.trial import ROOT, Ended, Trial, train

@@ -4,8 +4,8 @@ import json
 import sys
 from dataclasses import dataclass
 
-from deconfuse.files import digest_json, read_json
-from deconfuse.params import check
+from deconfuse.kernel.files import digest_json, read_json
+from deconfuse.kernel.params import check
 from deconfuse.params.models import Model
 from deconfuse.params.train import Train
 from deconfuse.search.trial import Ended, Trial

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deconfuse.files import digest_files, digest_json, read_json
-from deconfuse.params import load
+from deconfuse.kernel.files import digest_files, digest_json, read_json
+from deconfuse.kernel.params import load
 from deconfuse.params.search import Between, Search
 from deconfuse.params.space import Params, changed
 from deconfuse.search.trial import ROOT, State

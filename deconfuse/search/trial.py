@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from deconfuse.errors import Stopped
-from deconfuse.files import digest_json, read_json, remove, write_json
+from deconfuse.kernel.errors import Stopped
+from deconfuse.kernel.files import digest_json, read_json, remove, write_json
 from deconfuse.training.journal import ROOT as JOURNALS
 
 ROOT = Path("data/search")

@@ -6,8 +6,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from deconfuse.files import write_text
-from deconfuse.params import FILE
+from deconfuse.kernel.files import write_text
+from deconfuse.kernel.params import FILE
 from deconfuse.params.space import Params, get, put
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from deconfuse.errors import command
+from deconfuse.kernel.errors import command
 from deconfuse.serving.fetching import fetch, run
 
 

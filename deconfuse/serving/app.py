@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from deconfuse.errors import UserError, command
+from deconfuse.kernel.errors import UserError, command
 from deconfuse.serving.asking import asked
 from deconfuse.serving.bundle import BUNDLE
 from deconfuse.serving.limits import REQUEST, RequestError

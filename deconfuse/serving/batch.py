@@ -14,13 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from deconfuse.errors import UserError, command
-from deconfuse.files import whole
+from deconfuse.kernel.errors import UserError, command
+from deconfuse.kernel.files import whole
+from deconfuse.kernel.params import check
+from deconfuse.kernel.progress import progress
 from deconfuse.manifest import Place, Rejected, Row
-from deconfuse.params import check
 from deconfuse.params.data import Data
 from deconfuse.preparing.decoding import decode
-from deconfuse.progress import progress
 from deconfuse.serving.bundle import BUNDLE
 from deconfuse.serving.served import Served
 from deconfuse.spreadsheet import plain

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deconfuse.errors import UserError
-from deconfuse.files import digest_data, read_json, write_json
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import digest_data, read_json, write_json
 
 PACKAGE = Path(__file__).parents[1]
 MODELS, SCHEMA = Path("data/models"), Path("data/prepared/schema.json")

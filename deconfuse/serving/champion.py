@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deconfuse.files import digest_json, read_json
+from deconfuse.kernel.files import digest_json, read_json
 from deconfuse.reporting.measures import Measure, of
 from deconfuse.reporting.results import read_predictions
 from deconfuse.serving.bundle import MODELS, is_current

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from deconfuse.errors import UserError
-from deconfuse.files import read_json, whole
-from deconfuse.params import check, load
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import read_json, whole
+from deconfuse.kernel.params import check, load
 from deconfuse.params.tracking import Tracking
 from deconfuse.serving.bundle import ABOUT, BUNDLE
 from deconfuse.serving.champion import ALIAS, holder, legal

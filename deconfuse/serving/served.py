@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from safetensors.torch import load
 
-from deconfuse.build import build
-from deconfuse.dataset import Dataset
-from deconfuse.device import prepare
-from deconfuse.lookup import part
+from deconfuse.kernel.lookup import part
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.preprocess import Decoding
-from deconfuse.prediction import predict
 from deconfuse.restoring import restored
+from deconfuse.runtime.device import prepare
+from deconfuse.runtime.prediction import predict
 from deconfuse.serving import bundle
 from deconfuse.serving.answers import explained, in_words
 from deconfuse.serving.limits import RequestError, Row

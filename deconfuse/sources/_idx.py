@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.sources._fetch import File, fetch
 from deconfuse.sources._pictures import Labelled, write
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from deconfuse.arrays import Growing
+from deconfuse.kernel.progress import progress
 from deconfuse.limiting import spread
 from deconfuse.manifest import Row, writing
-from deconfuse.progress import progress
 
 
 class Labelled(NamedTuple):

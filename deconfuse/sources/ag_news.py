@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.limiting import spread
 from deconfuse.manifest import Row, writing
 from deconfuse.sources._fetch import Content, File, fetch, md5

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.random import default_rng
 
 from deconfuse.arrays import Growing
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.progress import progress
 from deconfuse.limiting import spread
 from deconfuse.manifest import Row, writing
 from deconfuse.params.avmnist import Avmnist
-from deconfuse.progress import progress
 from deconfuse.sources import _fsdd, _idx, mnist
 from deconfuse.sources._degrade import drown
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.sources._fetch import Content, File, first, md5
 from deconfuse.sources._pictures import Labelled, write
 from deconfuse.sources._unpack import digest, members

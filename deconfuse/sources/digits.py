@@ -18,12 +18,12 @@ from numpy.random import Generator, default_rng
 from PIL import Image
 
 from deconfuse.arrays import Growing
-from deconfuse.cores import cores
-from deconfuse.errors import UserError
 from deconfuse.forked import forked
+from deconfuse.kernel.cores import cores
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.progress import progress
 from deconfuse.manifest import Row, writing
 from deconfuse.params.digits import Digits
-from deconfuse.progress import progress
 from deconfuse.sources._degrade import cover, drift, drown, mishear
 from deconfuse.sources._split import Group, choose, divide
 from deconfuse.sources._split import Row as Choice

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 from deconfuse.arrays import Growing
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.progress import progress
 from deconfuse.limiting import spread
 from deconfuse.manifest import Row, writing
-from deconfuse.progress import progress
 from deconfuse.sources._fetch import Content, File, first
 from deconfuse.sources._unpack import digest, members
 

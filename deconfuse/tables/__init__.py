@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.manifest import Place
 from deconfuse.params.data import Columns, Data, Modality
 from deconfuse.tables import columnar, delimited, folder, json_lines

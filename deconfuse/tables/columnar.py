@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deconfuse.errors import UserError
-from deconfuse.files import read_json
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import read_json
 from deconfuse.tables.embedded import placed
 from deconfuse.tables.records import Cell, Record, Records
 from deconfuse.tables.typed import embeds, names_of, nests, textual

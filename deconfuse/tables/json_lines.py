@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.tables.plain import lines
 from deconfuse.tables.records import Cell, Fault, Record, Records
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 # in this order: the mark of UTF-32 begins with that of UTF-16
 MARKS = {

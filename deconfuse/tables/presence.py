@@ -4,7 +4,7 @@ import os
 import unicodedata
 from pathlib import Path
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 TRIED = 50
 SHOWN = 5

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.manifest import Place, Rejected, Row
 from deconfuse.tables.columns import Chosen
 from deconfuse.tables.presence import Presence

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from deconfuse.lookup import Options, part
+from deconfuse.kernel.lookup import Options, part
 from deconfuse.tasks import LabelError, Task
 from deconfuse.tasks.regression import Regression
 

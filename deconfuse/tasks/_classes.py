@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

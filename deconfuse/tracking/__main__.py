@@ -4,8 +4,8 @@ import argparse
 import os
 import sys
 
-from deconfuse.errors import UserError, command
-from deconfuse.params import check, load
+from deconfuse.kernel.errors import UserError, command
+from deconfuse.kernel.params import check, load
 from deconfuse.params.tracking import Tracking
 from deconfuse.ports import refuse_taken
 from deconfuse.tracking.projection import sync

@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deconfuse.files import digest_json, read_json
+from deconfuse.kernel.files import digest_json, read_json
 from deconfuse.tracking.drawing import Outcome, find, put
 from deconfuse.tracking.record import DIGEST_TAG, KIND_TAG
 from deconfuse.tracking.shown import leaves, legal

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 Result = TypeVar("Result")
 PAUSES = (0.3, 1.0, 3.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from deconfuse.files import remove, write_text
+from deconfuse.kernel.files import remove, write_text
 from deconfuse.tracking import drawing
 from deconfuse.tracking.faults import one_line
 from deconfuse.tracking.log import Log

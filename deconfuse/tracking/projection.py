@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.tracking import comparison, drawing, registry
 from deconfuse.tracking.cache import Entry, Past, files, past, remembered, reports
 from deconfuse.tracking.faults import again, one_line

@@ -6,8 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from deconfuse.errors import UserError
-from deconfuse.files import digest_json, read_json
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import digest_json, read_json
 from deconfuse.serving import bundle
 from deconfuse.tracking.confusion import confusion
 from deconfuse.tracking.points import Points, curves, milliseconds, system

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deconfuse.files import read_json
+from deconfuse.kernel.files import read_json
 from deconfuse.tracking import drawing
 from deconfuse.tracking.cache import REPORT, Entry, Past, files, source
 from deconfuse.tracking.faults import again

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 from filelock import FileLock, Timeout
 
-from deconfuse.errors import UserError
-from deconfuse.files import whole
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import whole
 from deconfuse.tracking.place import repository
 from deconfuse.tracking.views import KEY, TAG
 

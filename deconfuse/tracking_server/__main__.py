@@ -5,7 +5,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from deconfuse.errors import UserError, command
+from deconfuse.kernel.errors import UserError, command
 from deconfuse.tracking_server.database import make
 from deconfuse.tracking_server.folder import Folder
 from deconfuse.tracking_server.serve import become

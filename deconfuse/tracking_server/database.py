@@ -3,8 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
-from deconfuse.errors import UserError
-from deconfuse.files import write_text
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import write_text
 from deconfuse.tracking_server.folder import Folder, new_secret
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from configparser import ConfigParser, Error
 from dataclasses import dataclass
 from pathlib import Path
 
-from deconfuse.errors import UserError
-from deconfuse.files import write_text
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import write_text
 
 SETTINGS = """\
 # Accounts of MLflow. Everyone who has one may write and delete runs, as the workflow does with one that was broken off; what is

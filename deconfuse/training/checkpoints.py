@@ -19,8 +19,8 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from deconfuse.errors import UserError
-from deconfuse.files import DiskFullError, remove, write_bytes, write_text
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import DiskFullError, remove, write_bytes, write_text
 from deconfuse.processes.sharded import placed, whole
 from deconfuse.processes.team import ALONE, Team
 from deconfuse.training.guards import not_finite

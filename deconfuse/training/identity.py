@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from deconfuse.files import digest_data, digest_json
-from deconfuse.params import load
+from deconfuse.kernel.files import digest_data, digest_json
+from deconfuse.kernel.params import load
 from deconfuse.params.models import Model
 from deconfuse.params.train import Train
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import torch
 
-from deconfuse.augmenting import Augment
-from deconfuse.build import build
-from deconfuse.cores import cores
-from deconfuse.dataset import Dataset
-from deconfuse.errors import UserError
-from deconfuse.model import Model
+from deconfuse.kernel.cores import cores
+from deconfuse.kernel.errors import UserError
+from deconfuse.model.build import build
+from deconfuse.model.dataset import Dataset
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
 from deconfuse.params.train import Train
 from deconfuse.processes.team import ALONE, Team
 from deconfuse.reading.stored import Split, read
 from deconfuse.reading.streaming import Streamed
-from deconfuse.reconstruction import squared_errors
+from deconfuse.regularisation.augmenting import Augment
+from deconfuse.regularisation.reconstruction import squared_errors
 from deconfuse.tasks import Task
 from deconfuse.training.compiling import compile_parts
 from deconfuse.training.diagnosis import PROBE, Diagnosis

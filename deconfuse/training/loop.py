@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deconfuse.prediction import answers
 from deconfuse.processes.sharded import whole
+from deconfuse.runtime.prediction import answers
 from deconfuse.training.average import Average
 from deconfuse.training.draws import order, stream
 from deconfuse.training.gradient import gradient, mean, pieces

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 from deconfuse.manifest import SPLITS
 from deconfuse.tasks import Task
 from deconfuse.verdict import findings

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deconfuse.errors import UserError
-from deconfuse.lookup import part
-from deconfuse.mixup import mixup
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import part
 from deconfuse.params.models import Model as Entry
+from deconfuse.regularisation.mixup import mixup
 
 
 class Augment:

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from deconfuse.errors import UserError
-from deconfuse.lookup import names, part
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import names, part
 from deconfuse.params.models import Model as Entry
 
 

@@ -18,10 +18,10 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-from deconfuse.build import build
-from deconfuse.errors import UserError
-from deconfuse.files import write_bytes, write_text
-from deconfuse.model import Model
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.files import write_bytes, write_text
+from deconfuse.model.build import build
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
 
 MODELS = Path("data/models")

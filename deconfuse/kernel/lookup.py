@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic.json_schema import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from deconfuse.errors import UserError
+from deconfuse.kernel.errors import UserError
 
 
 def names(package: str) -> list[str]:

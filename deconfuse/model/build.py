@@ -5,11 +5,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deconfuse.encoders import Spec
-from deconfuse.errors import UserError
 from deconfuse.fusion import Fusion
 from deconfuse.fusion._alone import Alone
-from deconfuse.lookup import part
-from deconfuse.model import Model
+from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.lookup import part
+from deconfuse.model.multimodal import Model
 from deconfuse.params.models import Model as Entry
 
 

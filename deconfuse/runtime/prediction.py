@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deconfuse.room import at_once
+from deconfuse.model.room import at_once
 
 
 @torch.inference_mode()

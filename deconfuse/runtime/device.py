@@ -4,8 +4,8 @@ import os
 
 import torch
 
-from deconfuse.errors import UserError
-from deconfuse.heap import keep_freed
+from deconfuse.kernel.errors import UserError
+from deconfuse.runtime.heap import keep_freed
 
 
 def prepare(device: str, threads: int, precision: str) -> torch.device:

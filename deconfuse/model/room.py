@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from deconfuse.observing import Observing
+from deconfuse.model.observing import Observing
 
 BATCH = 512
 ROOM = 2**28
