@@ -69,7 +69,8 @@ class Model(nn.Module):
         self, inputs: Inputs, lengths: dict[str, Int[Tensor, " B"]], present: dict[str, Bool[Tensor, " B"]]
     ) -> tuple[dict[str, Float[Tensor, "B _ D"]], dict[str, Bool[Tensor, "B _"]], Out]:
         """The first half of `forward`: modality -> tokens, modality -> which of them are there, and `out` of each encoder."""
-        work = {name: partial(self.encode_one, name, inputs[name], lengths.get(name)) for name in self.modalities}
+        steps = {name: self.steps(length, present[name]) for name, length in lengths.items()}
+        work = {name: partial(self.encode_one, name, inputs[name], steps.get(name)) for name in self.modalities}
         # elsewhere somebody may look into an encoder's work, or want gradients of what it was given
         is_plain = torch.is_inference_mode_enabled() or (self.training and torch.is_grad_enabled())
         encoded = self.each(work) if self.each is not None and is_plain else {name: encode() for name, encode in work.items()}
@@ -77,6 +78,14 @@ class Model(nn.Module):
         for name, (found, there, more) in encoded.items():
             tokens[name], masks[name], out[name] = found, there & present[name][:, None], more
         return tokens, masks, out
+
+    def steps(self, length: Int[Tensor, " B"], present: Bool[Tensor, " B"]) -> Int[Tensor, " B"]:
+        """Valid steps; asked without learning, one where the modality is missing.
+
+        Of a step recurrent networks compute all samples at once that have it, and by their number the rounding of each may differ. While
+        learning, batch norm is to see whole samples.
+        """
+        return length if self.training else torch.where(present, length, 1)
 
     def encode_one(
         self, name: str, x: Shaped[Tensor, "B ..."], length: Int[Tensor, " B"] | None
