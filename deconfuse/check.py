@@ -13,6 +13,7 @@ from typing import Any
 
 from deconfuse.kernel.errors import command
 from deconfuse.kernel.params import read as read_params
+from deconfuse.kernel.words import plural
 from deconfuse.manifest import SPLITS
 from deconfuse.obtaining import obtain
 from deconfuse.params.data import Data
@@ -35,14 +36,14 @@ def main() -> None:
 def lines(summary: dict[str, Any]) -> Iterator[str]:
     """The summary as a person reads it."""
     rows = summary["rows"]
-    yield f"{sum(rows.values())} rows of {summary['source']['title']}: " + ", ".join(f"{rows[split]} {split}" for split in SPLITS)
+    yield f"{plural(sum(rows.values()), 'row')} of {summary['source']['title']}: " + ", ".join(f"{rows[split]} {split}" for split in SPLITS)
     yield f"split: {summary['split']}"
     yield f"task: {summary['task']['name']} ({summary['task']['reason']})"
     yield from classes(summary["classes"])
     for name, sizes in summary["sizes"].items():
         there = sum(summary["coverage"][split][name] for split in SPLITS)
         spans = [" / ".join(f"{value:g}" for value in span) + f" {UNITS.get(fact, fact)}" for fact, span in sizes.items()]
-        yield f"{name}: in {there} rows ({there / max(1, sum(rows.values())):.1%}); least / median / most: {', '.join(spans)}"
+        yield f"{name}: in {plural(there, 'row')} ({there / max(1, sum(rows.values())):.1%}); least / median / most: {', '.join(spans)}"
     yield from (f"note: {note}" for note in summary["notes"])
     yield from (f"warning: {warning['text']}" for warning in summary["warnings"])
     yield f"rows that cannot be used: {summary['rejected']}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from deconfuse.kernel.errors import command
 from deconfuse.kernel.files import whole
 from deconfuse.kernel.params import read as read_params
+from deconfuse.kernel.words import plural
 from deconfuse.params.preprocess import Preprocess
 from deconfuse.preparing.prepare import prepare
 
@@ -28,7 +29,7 @@ def main() -> None:
     for warning in summary["warnings"]:
         print(f"warning: {warning['text']}")
     if summary["rejected"]:
-        print(f"{summary['rejected']} rows cannot be used: see {PREPARED}/rejected.csv")
+        print(f"{plural(summary['rejected'], 'row')} cannot be used: see {PREPARED}/rejected.csv")
 
 
 if __name__ == "__main__":

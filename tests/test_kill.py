@@ -185,7 +185,7 @@ def test_a_model_without_rows_is_told(tmp_path: Path) -> None:
     path = tmp_path / "data/prepared/val/rows/present.npy"
     np.save(path, np.load(path) & [True, False, True, True])
     process = training(tmp_path, "cnn")
-    assert b"error: models.cnn: only 0 rows of the val split have any of image; it needs 2 or more" in process.communicate()[1]
+    assert b"error: models.cnn: 2 or more rows of the val split must have any of image; found 0" in process.communicate()[1]
     assert process.returncode == 1
 
 

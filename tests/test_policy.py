@@ -97,6 +97,7 @@ MAY = {
         "kernel.files",
         "kernel.cores",
         "kernel.errors",
+        "kernel.words",
         "forked",
         "manifest",
         "media",

@@ -107,7 +107,7 @@ def test_a_wrong_password_costs_a_line(team: Team, clone: Clone) -> None:
     # whole, and what DVC takes them for
     assert clone.run("dvc", "repro").ran == []
     assert team.runs() == known
-    assert "1 runs written" in clone.run("python", "-m", "deconfuse.tracking", **team.variables("ann")).out
+    assert "1 run written" in clone.run("python", "-m", "deconfuse.tracking", **team.variables("ann")).out
     assert sorted(team.runs()) == RUNS
     assert len(team.runs()["image_cnn"]) == 2
 

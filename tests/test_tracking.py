@@ -401,7 +401,7 @@ def test_two_processes_share_a_new_store(project: Path) -> None:
     output = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     # they take turns, run by run: each is written by one and found by the other
-    told = [re.match(r"(\d) runs written, (\d) already there; ", line) for line in output]
+    told = [re.match(r"(\d) runs? written, (\d) already there; ", line) for line in output]
     written, known = zip(*(map(int, line.groups()) for line in told if line), strict=True)
     assert (len(written), sum(written), sum(known)) == (2, len(MODELS), len(MODELS))
     assert set(MODELS) <= set(runs(project))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from deconfuse.kernel.words import plural
 from deconfuse.manifest import SPLITS, Rejected, Row
 from deconfuse.preparing.decoding import Sample
 from deconfuse.verdict.contents import Contents
@@ -68,7 +69,7 @@ class Census:
 
     def remarks(self) -> list[str]:
         """What decoding did that one may want to know."""
-        return [f"{name}: {note} ({count} cells)" for name, notes in self.notes.items() for note, count in sorted(notes.items())]
+        return [f"{name}: {note} ({plural(count, 'cell')})" for name, notes in self.notes.items() for note, count in sorted(notes.items())]
 
 
 def reasons(rejected: list[Rejected]) -> list[dict[str, Any]]:

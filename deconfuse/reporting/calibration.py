@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from deconfuse.kernel.words import plural
 from deconfuse.reporting.context import Context
 from deconfuse.reporting.over_seeds import Row, over_seeds
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.words import percent, plural
+from deconfuse.reporting.words import percent
 
 TABLES = ("calibration", "reliability", "risk_coverage")
 OVER, UNDER, NONE = "over-confident", "under-confident", "neither is shown"

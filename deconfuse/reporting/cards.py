@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from deconfuse.kernel.words import plural
 from deconfuse.reporting.context import Context
 from deconfuse.reporting.results import Result
 from deconfuse.reporting.words import count, percent, seconds
@@ -49,7 +50,7 @@ def data_card(context: Context) -> dict[str, str]:
         "Split": summary["split"],
         "Asks for": answers(context),
         "Holds": "; ".join(f"{name} ({told['kind']})" for name, told in sorted(schema["modalities"].items())),
-        "Left out": f"{count(summary['rejected'])} rows that could not be used",
+        "Left out": f"{plural(summary['rejected'], 'row')} that could not be used",
         "Missing": missing(summary),
         "Collected how and when, by consent of whom": UNKNOWN,
         "Digest of the train rows": str(schema["digest"]["train"])[:12] if "digest" in schema else UNKNOWN,

@@ -6,11 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from deconfuse.kernel.words import plural
 from deconfuse.reporting.answer import difference
 from deconfuse.reporting.comparisons import Comparison
 from deconfuse.reporting.measures import Measure
 from deconfuse.reporting.svg import FUSION, INK, MUTED, RULE, SINGLE, STYLE, svg
-from deconfuse.reporting.words import plural, short
+from deconfuse.reporting.words import short
 
 ROWS = 20
 """More do not fit; the table beside has all."""

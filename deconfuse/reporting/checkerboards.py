@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from deconfuse.reporting import words
+from deconfuse.kernel.words import plural
 from deconfuse.reporting.diagnosis import Stack
 
 GROUPS = {
@@ -31,7 +31,7 @@ def about_checkerboards(found: list[Stack]) -> list[str]:
             number = len(own[["model", "layer"]].drop_duplicates())
             said.append(
                 f"{name} put {times(before)} (before training) and {times(after)} (after it) as much of their maps into waves of period 2 "
-                f"as white noise does ({words.plural(number, 'layer')})"
+                f"as white noise does ({plural(number, 'layer')})"
             )
     return [f"Checkerboards, medians: {'; '.join(said)}."] if any("transposed" in one for one in said) else []
 

@@ -1,5 +1,6 @@
 """What is said of the gradient's way to the first layer, in words made from the numbers."""
 
+from deconfuse.kernel.words import plural
 from deconfuse.reporting import words
 from deconfuse.reporting.diagnosis import Stack, course
 from deconfuse.reporting.twins import DECORRELATED, TRANSPOSED, Gap, Twins
@@ -23,7 +24,7 @@ def about_twins(found: list[Stack], pairs: list[Twins]) -> str:
 
 def verdict(pairs: list[Twins]) -> str:
     """All pairs in one sentence."""
-    which = f"{words.plural(len(pairs), 'pair')} of twins, alike but for it, {trained(pairs)}"
+    which = f"{plural(len(pairs), 'pair')} of twins, alike but for it, {trained(pairs)}"
     sides = {word: [pair.one.name for pair in pairs if outcome(pair.flow, "more", "less") == word] for word in ("more", "less")}
     shown = [f"{word} of it in {words.listed(names)}" for word, names in sides.items() if names]
     if not shown:
@@ -80,7 +81,7 @@ def about_gradients(found: list[Stack]) -> str:
     blown = sorted(name for name, value in values.items() if value > BLOWN_UP)
     between = "between a hundredth and a hundred times the last layer's gradient"
     if not gone and not blown:
-        return f"In all {words.plural(len(found), 'diagnosed encoder')} the first layer gets {between}."
+        return f"In all {plural(len(found), 'diagnosed encoder')} the first layer gets {between}."
     said = [f"Less than a hundredth of the last layer's gradient reaches the first in {words.listed(gone)}."] if gone else []
     said += [f"More than a hundred times the last layer's gradient is at the first in {words.listed(blown)}."] if blown else []
     rest = len(found) - len(gone) - len(blown)

@@ -89,11 +89,6 @@ def of_best(each: dict[str, int]) -> str:
     return f"Of each model the seed with the lowest validation loss: {told}. " if told else ""
 
 
-def plural(number: int, thing: str) -> str:
-    """A count of things: "1 row", "1,200 rows"."""
-    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
-
-
 def markdown(text: str) -> str:
     """Text as GitHub's Markdown shows it literally, on one line: no markup, link, mention or column of a table comes of it."""
     line = " ".join(plain(text).translate(dict.fromkeys(BIDI)).split())

@@ -13,6 +13,7 @@ from deconfuse.kernel.errors import Stopped, UserError, command, listening
 from deconfuse.kernel.params import load
 from deconfuse.kernel.params import read as read_params
 from deconfuse.kernel.progress import progress
+from deconfuse.kernel.words import plural
 from deconfuse.obtaining import kinds
 from deconfuse.params.data import Data
 from deconfuse.params.search import Search
@@ -90,7 +91,7 @@ def tell(trials: Trials, params: Params, search: Search, is_written: bool) -> No
     if best is None:
         raise UserError(f"no trial of {search.model} is complete ({summary}); `make search` tries more, up to search.trials")
     place, values = best.user_attrs["place"], best.user_attrs["values"]
-    print(f"{search.model}: {len(trials.done())} trials ({summary}); the best is trial {place}, validation loss {best.value:.6g}")
+    print(f"{search.model}: {plural(len(trials.done()), 'trial')} ({summary}); the best is trial {place}, validation loss {best.value:.6g}")
     print("\n".join(difference(params, values)))
     if is_written:
         write(values)

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from deconfuse.kernel.errors import Stopped
 from deconfuse.kernel.files import digest_json, read_json, remove, write_json
+from deconfuse.kernel.words import plural
 from deconfuse.training.journal import ROOT as JOURNALS
 
 ROOT = Path("data/search")
@@ -127,7 +128,7 @@ class Ended:
     def __str__(self) -> str:
         outcome = self.state if self.loss is None else f"validation loss {self.loss:.6g}"
         values = ", ".join(f"{key}={value}" for key, value in self.trial.values.items())
-        return f"trial {self.trial.place}: {outcome}, after {len(self.rows())} epochs; {values}"
+        return f"trial {self.trial.place}: {outcome}, after {plural(len(self.rows()), 'epoch')}; {values}"
 
 
 def train(trial: Trial, report: Report, came: list[int]) -> State:

@@ -18,6 +18,7 @@ from deconfuse.kernel.errors import UserError, command
 from deconfuse.kernel.files import whole
 from deconfuse.kernel.params import check
 from deconfuse.kernel.progress import progress
+from deconfuse.kernel.words import plural
 from deconfuse.manifest import Place, Rejected, Row
 from deconfuse.params.data import Data
 from deconfuse.preparing.decoding import decode
@@ -38,7 +39,7 @@ def main() -> None:
     served = Served(arguments.folder / BUNDLE)
     with TemporaryDirectory(prefix="deconfuse-") as made, whole(arguments.output) as temporary:
         answered, refused = write(temporary, served, arguments.table, Path(made))
-    print(f"{arguments.output}: {answered} rows answered, {refused} not")
+    print(f"{arguments.output}: {plural(answered, 'row')} answered, {refused} not")
 
 
 def write(path: Path, served: Served, source: Path, made: Path) -> tuple[int, int]:

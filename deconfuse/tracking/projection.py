@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.words import plural
 from deconfuse.tracking import comparison, drawing, registry
 from deconfuse.tracking.cache import Entry, Past, files, past, remembered, reports
 from deconfuse.tracking.faults import again, one_line
@@ -40,7 +41,8 @@ class Synced:
         updated = f", {len(self.updated)} evaluated anew" if self.updated else ""
         unreadable = f", {len(self.unreadable)} that cannot be read left out" if self.unreadable else ""
         champion = f"; {self.champion}" if self.champion else ""
-        return f"{len(self.written)} runs written{updated}, {len(self.known)} already there{unreadable}; store {self.store}{champion}"
+        written = plural(len(self.written), "run")
+        return f"{written} written{updated}, {len(self.known)} already there{unreadable}; store {self.store}{champion}"
 
     def after(self, first: "Synced") -> "Synced":
         """What this sync and one right before it did together."""

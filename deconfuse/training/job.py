@@ -132,6 +132,6 @@ def usable(name: str, entry: Entry, known: list[str]) -> dict[str, Split]:
     for split, data in splits.items():
         if len(data) < 2:
             raise UserError(
-                f"models.{name}: only {len(data)} rows of the {split} split have any of {', '.join(entry.encoders)}; it needs 2 or more"
+                f"models.{name}: 2 or more rows of the {split} split must have any of {', '.join(entry.encoders)}; found {len(data)}"
             )
     return splits

@@ -180,7 +180,7 @@ def shared_texts(contents: Contents) -> Iterator[Finding]:
                 yield Finding(
                     "shared_text",
                     f"the same {name} is in {SPLITS[leak.first]} and {SPLITS[leak.second]}: {met(contents, leak)}; "
-                    "to be expected of questions and commands, not of captions: if each should be new, use preprocess.group_by",
+                    f"to be expected of questions and commands, not of captions: if each should be new, set preprocess.group_by: {name}",
                     int(leak.others.sum()),
                 )
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from deconfuse.kernel.words import plural
 from deconfuse.reporting import words
 from deconfuse.reporting.answer import difference
 from deconfuse.reporting.charts_comparisons import forest
@@ -54,7 +55,7 @@ def outcome(context: Context, found: list[Comparison], which: str) -> str:
     trained = (
         "each model trained once" if not context.repeated else f"models trained {words.seeds([result.seeds for result in context.results])}"
     )
-    head = f"{words.plural(len(found), 'comparison')} {which}, on {words.count(context.results[0].test['n'])} test rows, {trained}."
+    head = f"{plural(len(found), 'comparison')} {which}, on {words.count(context.results[0].test['n'])} test rows, {trained}."
     groups: dict[str, list[str]] = {}
     for verdict, said in VERDICTS.items():
         for one in (one for one in found if one.verdict == verdict):

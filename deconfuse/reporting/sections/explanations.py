@@ -4,13 +4,14 @@ from typing import Any
 
 import pandas as pd
 
+from deconfuse.kernel.words import plural
 from deconfuse.reporting import sanity
 from deconfuse.reporting.charts_explanations import attention
 from deconfuse.reporting.comparisons import best
 from deconfuse.reporting.context import Context, Section
 from deconfuse.reporting.explained import examples
 from deconfuse.reporting.results import Result
-from deconfuse.reporting.words import listed, markdown, percent, plural
+from deconfuse.reporting.words import listed, markdown, percent
 
 
 def make(context: Context) -> Section | None:
