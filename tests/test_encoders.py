@@ -376,7 +376,7 @@ def test_sinusoids_have_the_published_values() -> None:
 
 
 def test_an_attention_layer_is_the_one_of_torch() -> None:
-    from deconfuse.model.attention_layer import Layer
+    from deconfuse.attention_layer import Layer
 
     torch.manual_seed(0)
     ours = Layer(12, heads=3, expansion=2).eval()

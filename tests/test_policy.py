@@ -84,8 +84,8 @@ def test_stages_do_not_import_stages() -> None:
 HOLDERS = ("kernel", "model", "params", "processes", "regularisation", "runtime", "training")
 # what a part may import of the project, beside its own folder
 MAY = {
-    "encoders": {"kernel.errors", "model.attention_layer", "networks"},
-    "fusion": {"kernel.errors", "model.attention_layer"},
+    "encoders": {"kernel.errors", "attention_layer", "networks"},
+    "fusion": {"kernel.errors", "attention_layer"},
     "augmentation": set(),
     "embeddings": {"kernel.errors", "networks"},
     "media": {"params.preprocess", "kernel.errors"},

@@ -7,9 +7,9 @@ from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
+from deconfuse.attention_layer import Layer
 from deconfuse.encoders import Encoder, Out, Spec, valid
 from deconfuse.kernel.errors import UserError
-from deconfuse.model.attention_layer import Layer
 
 
 class Transformer(Encoder):

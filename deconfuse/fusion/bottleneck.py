@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from deconfuse.attention_layer import Layer, rolled
 from deconfuse.fusion import Fusion, Out, in_all_one
-from deconfuse.model.attention_layer import Layer, rolled
 
 
 class Bottleneck(Fusion):

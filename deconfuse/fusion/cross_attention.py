@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deconfuse.attention_layer import Layer
 from deconfuse.fusion import Fusion, Out, pooled
-from deconfuse.model.attention_layer import Layer
 
 
 class CrossAttention(Fusion):
