@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from deconfuse.model.bf16 import bf16
+
 Inputs = dict[str, Tensor]
 Out = dict[str, object]
 Encoded = tuple[Tensor, Tensor, Out]
@@ -123,7 +125,7 @@ class Model(nn.Module):
 
     def casting(self, part: str, device: torch.device) -> AbstractContextManager[object]:
         """Where what a part computes is cast."""
-        return torch.autocast(device.type, torch.bfloat16) if part in self.bf16 else nullcontext()
+        return bf16(device) if part in self.bf16 else nullcontext()
 
     def normalised(self, name: str, x: Tensor) -> Tensor:
         """Values with mean 0 and standard deviation 1 over the train split; token ids as they are."""
