@@ -25,6 +25,7 @@ from PIL import Image
 
 from deconfuse.kernel.errors import UserError
 from deconfuse.kernel.params import check
+from deconfuse.kernel.words import plural
 from deconfuse.manifest import SPLITS, Rejected, read_rejected
 from deconfuse.obtaining import obtain
 from deconfuse.params.data import Data
@@ -201,8 +202,8 @@ def as_expected(case: Case, found: dict[str, Any]) -> bool:
 
 def test_what_was_done_to_cells_is_counted(media: Media) -> None:
     counts = Counter((case.column, case.note) for case in media.cases if case.note)
-    told = [f"{column}: {note} ({count} cells)" for (column, note), count in sorted(counts.items())]
-    assert [note for note in media.all.summary["notes"] if note.endswith("cells)")] == told
+    told = [f"{column}: {note} ({plural(count, 'cell')})" for (column, note), count in sorted(counts.items())]
+    assert [note for note in media.all.summary["notes"] if re.search(r"cells?\)$", note)] == told
 
 
 def test_good_rows_are_the_same_without_the_bad_ones(media: Media) -> None:

@@ -15,6 +15,7 @@ from finished_project import MODELS, Fake, build
 from scipy import stats
 
 from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.words import plural
 from deconfuse.params.report import Report
 from deconfuse.reporting import gallery, media, words
 from deconfuse.reporting.page import SECTIONS, write
@@ -163,7 +164,7 @@ def test_numbers_and_names_in_words() -> None:
     assert words.breakable("a_<b>") == "a_<wbr>&lt;b&gt;"
     assert [words.probability(p) for p in (0.0004, 0.0321, 0.5, 1)] == ["< 0.001", "0.032", "0.50", "1.00"]
     assert [words.listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
-    assert words.plural(1, "row") == "1 row" and words.plural(1200, "row") == "1,200 rows"
+    assert plural(1, "row") == "1 row" and plural(1200, "row") == "1,200 rows"
 
 
 def test_text_in_markdown_stays_text() -> None:

@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from small_project import build
 
 from deconfuse.kernel.errors import UserError
+from deconfuse.kernel.words import plural
 from deconfuse.params.search import Search
 from deconfuse.params.space import changed, check_keys
 from deconfuse.search.study import Trials
@@ -129,7 +130,7 @@ def test_a_search_tries_prunes_fails_and_says_what_is_best(undisturbed: tuple[Pa
     for i, line in enumerate(told):
         state, epochs = found[str(i)]
         assert state == next((word for word in ("pruned", "failed") if f": {word}" in line), "complete")
-        assert f"after {epochs} epochs" in line
+        assert f"after {plural(epochs, 'epoch')};" in line
 
 
 def test_the_best_values_are_written_and_the_study_stays(undisturbed: tuple[Path, str], tmp_path: Path) -> None:
