@@ -51,7 +51,7 @@ def is_small(
     sides: Sequence[int] = input.shape[-len(kernel) :]
     if func in TRANSPOSED:
         axes = zip(sides, kernel, each(stride, kernel), each(padding, kernel), each(output_padding, kernel), strict=True)
-        sides = [(side - 1) * step - 2 * cut + width + more for side, width, step, cut, more in axes]
+        sides = [(side - 1) * step - 2 * cut + width + extra for side, width, step, cut, extra in axes]
     return any(side < width for side, width in zip(sides, kernel, strict=True))
 
 
