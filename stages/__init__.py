@@ -3,9 +3,6 @@
 import gc
 import sys
 
-# before torch
-import deconfuse  # noqa: F401
-
 if sys.argv[0] == "-m":
     # a stage that is started as a program: what it imports stays, and to look through that for garbage, again and again, would take an
     # eighth of its time; `command` begins with it

@@ -5,9 +5,6 @@ import signal
 
 import pytest
 
-# before torch
-import deconfuse  # noqa: F401
-
 # two threads on a busy machine are many times slower than one; torch reads this when it is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from deconfuse.kernel.params import check
+from deconfuse.model.bf16 import bf16
 from deconfuse.model.build import build
 from deconfuse.model.dataset import Dataset
 from deconfuse.params.models import Model as Entry
@@ -31,6 +33,9 @@ from deconfuse.training.precision import decide, labour, pays
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
+# what torch tells of two processors with avx512_bf16 and without tiles
+AMD = {"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}
+INTEL = {"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}
 
 
 # ---- what it changes
@@ -41,11 +46,11 @@ def distance(one: Tensor, two: Tensor) -> float:
     return float(((one - two).norm() / two.norm()).detach())
 
 
-def learnt(name: str, layout: str, memory: torch.memory_format, dtype: torch.dtype | None) -> tuple[Tensor, Tensor]:
+def learnt(name: str, layout: str, memory: torch.memory_format, is_half: bool) -> tuple[Tensor, Tensor]:
     """Tokens of an encoder, and the gradient of all its weights by a loss that weighs the tokens at random."""
     spec = SPECS[layout]
     encoder = make(name, spec).to(memory_format=memory)
-    with torch.autocast("cpu", dtype, enabled=dtype is not None):
+    with bf16(CPU) if is_half else nullcontext():
         tokens, _ = encoder(batch(spec, 8), lengths(spec, 8))
     weight = torch.randn(tokens.shape, generator=torch.Generator().manual_seed(2))
     (tokens.float() * weight).sum().backward()
@@ -54,10 +59,10 @@ def learnt(name: str, layout: str, memory: torch.memory_format, dtype: torch.dty
 
 @pytest.mark.parametrize(("name", "layout"), CASES)
 def test_neither_bf16_nor_the_layout_in_memory_changes_what_an_encoder_learns(name: str, layout: str) -> None:
-    plain = learnt(name, layout, torch.contiguous_format, None)
-    last = learnt(name, layout, torch.channels_last, None)
+    plain = learnt(name, layout, torch.contiguous_format, False)
+    last = learnt(name, layout, torch.channels_last, False)
     for memory in (torch.contiguous_format, torch.channels_last):
-        half = learnt(name, layout, memory, torch.bfloat16)
+        half = learnt(name, layout, memory, True)
         # a gradient moves more: rounding decides which side of a ReLU a value near 0 is on; `pretrained` has many of them
         assert 0 < distance(half[0], plain[0]) < (0.05 if name == "pretrained" else 0.01)
         assert 0 < distance(half[1], plain[1]) < (0.4 if name == "pretrained" else 0.15)
@@ -79,7 +84,9 @@ def test_a_model_of_bf16_answers_as_one_of_fp32_and_what_is_missing_stays_withou
 
 
 @pytest.mark.parametrize("part", ["encoders.image", "fusion"])
-def test_parts_are_cast_one_by_one(part: str) -> None:
+def test_parts_are_cast_one_by_one(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # tiles would have the small fusion's convolutions in fp32
+    monkeypatch.setattr("deconfuse.model.bf16.HAS_TILES", False)
     model = make_model(ENCODERS, "deconvolution")
     kinds: dict[str, set[torch.dtype]] = {name: set() for name in model.parts()}
     for name, inner in model.parts().items():
@@ -140,11 +147,11 @@ def test_it_is_taken_where_it_pays(
 ) -> None:
     model, data = alone(encoder, *reads, width)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    monkeypatch.setattr(precision, "flags", lambda: {"avx512_bf16", "fma"})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: AMD)
     found = decide("auto", model, model.parts(), data, CPU)
     assert found.bf16 == (("encoders.one",) if expected else ())
     assert ("large enough" in str(found)) == expected
-    monkeypatch.setattr(precision, "flags", lambda: {"avx512f"})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: INTEL)
     assert decide("auto", model, model.parts(), data, CPU).bf16 == ()
     assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items()), "nothing is left behind"
     assert not any(layer._forward_hooks for layer in model.modules())
@@ -152,17 +159,36 @@ def test_it_is_taken_where_it_pays(
 
 def test_what_params_say_is_done_on_any_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     model, data = alone("cnn", *SMALL, 64)
-    for able in (set(), {"avx512_bf16"}):
-        monkeypatch.setattr(precision, "flags", lambda able=able: able)
+    for able in (INTEL, AMD):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
         assert decide("bf16", model, model.parts(), data, CPU).bf16 == ("encoders.one", "fusion")
         assert decide("fp32", model, model.parts(), data, CPU).bf16 == ()
 
 
-def test_the_flags_are_those_of_the_processor() -> None:
+@pytest.mark.parametrize(
+    ("able", "expected"),
+    [
+        (INTEL | {"amx_bf16": True}, True),
+        (INTEL | {"amx_bf16": False}, False),
+        (AMD, True),
+        (AMD | {"avx512_bf16": False}, False),
+        ({"architecture": "arm64"}, False),
+    ],
+    ids=str,
+)
+def test_a_processor_is_asked_what_it_can(able: dict[str, Any], expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert precision.hardware(CPU) == (expected, "the processor")
+
+
+def test_torch_tells_what_a_processor_can() -> None:
     if not Path("/proc/cpuinfo").exists():
         pytest.skip("only Linux tells")
-    assert ("avx512_bf16" in precision.flags()) == torch.cpu._is_avx512_bf16_supported()
-    assert ("amx_bf16" in precision.flags()) == torch.cpu._is_amx_tile_supported()
+    told = Path("/proc/cpuinfo").read_text()
+    able = torch.cpu.get_capabilities()
+    for flag in ("avx512_bf16", "amx_bf16"):
+        assert bool(able.get(flag)) == (flag in told)
+    assert ("Intel" in able["cpu_name"]) == ("GenuineIntel" in told)
 
 
 @pytest.mark.parametrize("encoder", ["cnn", "deconvolution", "ddnet"])
@@ -207,8 +233,8 @@ def test_a_model_is_evaluated_in_the_precision_that_it_was_chosen_in(tmp_path: P
     with Path("data/models/concat/history.csv").open() as file:
         kept = min(float(row["val_loss"]) for row in csv.DictReader(file))
     found = {}
-    for name, bf16 in (("as trained", model.bf16), ("fp32", frozenset())):
-        model.bf16 = bf16
+    for name, parts in (("as trained", model.bf16), ("fp32", frozenset())):
+        model.bf16 = parts
         found[name] = loss(model)
     assert found["as trained"] == pytest.approx(kept, rel=1e-6)
     assert abs(found["fp32"] - kept) > 1e-5 and not math.isnan(found["fp32"])

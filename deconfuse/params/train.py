@@ -65,8 +65,9 @@ class Train(Strict):
     """`auto` takes a GPU where there is one."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`bf16` computes encoders and fusion in bfloat16, by autocast, on 2 threads up to twice as fast; weights, optimiser, losses and
-    metrics stay fp32. `auto` takes it where the processor has it (a GPU of capability 8.0, a CPU with avx512_bf16), for those parts
-    whose layers are of a kind and size to gain by it, and lets a GPU do the rest in TF32; `fp32` means fp32."""
+    metrics stay fp32. `auto` takes it where the processor is faster by it (a GPU of capability 8.0, a CPU with AMX, one of AMD's with
+    avx512_bf16), for those parts whose layers are of a kind and size to gain by it, and lets a GPU do the rest in TF32; `fp32` means
+    fp32."""
     resident: Annotated[float, Field(ge=0, le=1e6)] | None = None
     """GiB of arrays that may lie in memory as a whole, a GPU's where the model is on one; what goes beyond, the largest first, is read
     from disk batch by batch, ahead of its use. null is half of what is free on a GPU, a quarter of it in main memory. The weights do
