@@ -93,6 +93,28 @@ def test_what_cannot_be_is_refused(name: str, options: dict[str, Any], words: st
             part("encoders", name).check(None, 8, **{"channels": [4], "pools": 0} | options)
 
 
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_a_pool_before_the_relu_learns_what_one_behind_it_learns(norm: str) -> None:
+    encoder = make("cnn", PICTURE, channels=[6, 8], norm=norm)
+    # few values, so that largest ones are not alone
+    x, sizes = batch(PICTURE, 8).round(), []
+    for layer in leaves(encoder, nn.ReLU):
+        layer.register_forward_hook(lambda layer, given, made: sizes.append(made.shape[-1]))
+    for block in encoder.blocks:
+        found = []
+        for layers in (block, nn.Sequential(*block)):
+            given = x.clone().requires_grad_()
+            made = layers(given)
+            weigh = torch.randn(made.shape, generator=torch.Generator().manual_seed(2))
+            found.append((made, *torch.autograd.grad((made * weigh).sum(), [given, *block.parameters()])))
+        assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+        x = found[0][0].detach()
+    assert sizes == [6, 12, 3, 6]
+    sizes.clear()
+    encoder.eval()(batch(PICTURE, 2))
+    assert sizes == [12, 6], "explanations look at the larger map"
+
+
 def test_the_first_blocks_of_a_deconvolution_end_in_a_pool() -> None:
     x = batch(PICTURE, 2)
     encoder = make("deconvolution", PICTURE, channels=[4, 8, 8], pools=1, residual=True).eval()

@@ -45,6 +45,23 @@ class Residual(nn.Module):
         return x + made
 
 
+class PooledBlock(nn.Sequential):
+    """Layers of which the last are a ReLU and a max pool.
+
+    While learning the pool goes first: the same values and gradients, with a fourth of the ReLU's work. Asked without learning each
+    stands where it is written, since explanations look at the larger map.
+    """
+
+    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H2 W2"]:  # noqa: A002  torch's own name
+        *layers, rectify, pool = self
+        x = input
+        for layer in layers:
+            x = layer(x)
+        # of a single place torch's ReLU forgets the order in memory, which what comes next may be slower without
+        is_small = x.shape[-2] * x.shape[-1] <= 4
+        return rectify(pool(x)) if self.training and not is_small else pool(rectify(x))
+
+
 def following(outputs: int, norm: str) -> list[nn.Module]:
     """What follows a convolution: batch norm where `norm` is `batch`, and ReLU."""
     return [*([nn.BatchNorm2d(outputs)] if norm == "batch" else []), nn.ReLU()]
@@ -81,8 +98,9 @@ def behind(layers: list[nn.Module], pool: nn.Module, with_residual: bool) -> nn.
 
 def block(layers: list[nn.Module], with_residual: bool, pool: nn.Module | None = None) -> nn.Sequential:
     """Layers one after the other, with a residual around all but the pool."""
-    kept: list[nn.Module] = [Residual(nn.Sequential(*layers))] if with_residual else layers
-    return nn.Sequential(*kept, *([] if pool is None else [pool]))
+    if with_residual:
+        return nn.Sequential(Residual(nn.Sequential(*layers)), *([] if pool is None else [pool]))
+    return nn.Sequential(*layers) if pool is None else PooledBlock(*layers, pool)
 
 
 def residuals(asked: bool, channels: list[tuple[int, int]], has_one: bool = False) -> list[bool]:
