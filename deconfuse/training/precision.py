@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 Asked = Literal["auto", "fp32", "bf16"]
 Labour = defaultdict[nn.Module, float]
 
-# what `python -m benchmarks.precision` finds on processors that do: below these a layer's casts cost what its products save
+# what `python -m benchmarks.precision` finds on processors that are faster by it: below these a layer's casts cost what its products save
 CHANNELS = 16
 """Of a convolution, in and out."""
 HIDDEN = 192
