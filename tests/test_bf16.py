@@ -22,6 +22,7 @@ SMALL = [
     (nn.Conv3d(16, 64, 3, padding=1), [2, 4, 10]),
     (nn.Conv3d(8, 64, 3, (1, 2, 2), 1), [2, 4, 4]),
     (nn.Conv3d(64, 64, 5, padding=2), [4, 4, 4]),
+    (nn.ConvTranspose2d(1, 128, 3, 3, 1), [1, 1]),
     (nn.ConvTranspose2d(128, 128, 7, 2, 3), [10, 1]),
     (nn.ConvTranspose3d(1, 64, 3, padding=1), [2, 1, 10]),
 ]

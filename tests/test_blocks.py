@@ -95,9 +95,9 @@ def test_what_cannot_be_is_refused(name: str, options: dict[str, Any], words: st
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_a_pool_before_the_relu_learns_what_one_behind_it_learns(norm: str) -> None:
-    encoder = make("cnn", PICTURE, channels=[6, 8], norm=norm)
+    encoder = make("cnn", PICTURE, channels=[6, 8, 4, 4], norm=norm).to(memory_format=torch.channels_last)
     # few values, so that largest ones are not alone
-    x, sizes = batch(PICTURE, 8).round(), []
+    x, sizes = batch(PICTURE, 8).round().to(memory_format=torch.channels_last), []
     for layer in leaves(encoder, nn.ReLU):
         layer.register_forward_hook(lambda layer, given, made: sizes.append(made.shape[-1]))
     for block in encoder.blocks:
@@ -108,11 +108,12 @@ def test_a_pool_before_the_relu_learns_what_one_behind_it_learns(norm: str) -> N
             weigh = torch.randn(made.shape, generator=torch.Generator().manual_seed(2))
             found.append((made, *torch.autograd.grad((made * weigh).sum(), [given, *block.parameters()])))
         assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+        assert found[0][0].stride() == found[1][0].stride(), "the order in memory"
         x = found[0][0].detach()
-    assert sizes == [6, 12, 3, 6]
+    assert sizes == [6, 12, 3, 6, 2, 3, 2, 2]
     sizes.clear()
     encoder.eval()(batch(PICTURE, 2))
-    assert sizes == [12, 6], "explanations look at the larger map"
+    assert sizes == [12, 6, 3, 2], "explanations look at the larger map"
 
 
 def test_the_first_blocks_of_a_deconvolution_end_in_a_pool() -> None:

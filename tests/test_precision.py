@@ -188,7 +188,7 @@ def test_torch_tells_what_a_processor_can() -> None:
     able = torch.cpu.get_capabilities()
     for flag in ("avx512_bf16", "amx_bf16"):
         assert bool(able.get(flag)) == (flag in told)
-    assert ("Intel" in able["cpu_name"]) == ("GenuineIntel" in told)
+    assert ("Intel" in able.get("cpu_name", "")) == ("GenuineIntel" in told)
 
 
 @pytest.mark.parametrize("encoder", ["cnn", "deconvolution", "ddnet"])

@@ -57,7 +57,7 @@ class PooledBlock(nn.Sequential):
         x = input
         for layer in layers:
             x = layer(x)
-        # of a single place torch's ReLU forgets the order in memory, which what comes next may be slower without
+        # of a single place torch's ReLU forgets the order in memory: what comes next would take longer, and round in another order
         is_small = x.shape[-2] * x.shape[-1] <= 4
         return rectify(pool(x)) if self.training and not is_small else pool(rectify(x))
 
