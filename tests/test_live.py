@@ -113,6 +113,25 @@ def without_ids(found: dict[str, Any]) -> dict[str, Any]:
     return {name: run | {"tags": run["tags"] | {tag: re.sub(r'"run_id": "\w+"', "", run["tags"][tag])}} for name, run in found.items()}
 
 
+def test_of_two_who_train_the_same_the_first_to_end_is_kept(
+    folder: Path, prepared: Path, undrawn: dict[str, bytes], tmp_path: Path
+) -> None:
+    store, trainings = folder / "mlflow.db", []
+    for own in (folder, Path(shutil.copytree(prepared, tmp_path / "other"))):
+        trainings.append(Training.begin(own, 2, uri=f"sqlite:///{store}"))
+        trainings[-1].halted()
+        soon(lambda: [run[1:] for run in drawn(store)] == [("RUNNING", 2)] * len(trainings))
+    for training in reversed(trainings):
+        follower = training.follower()
+        training.ended()
+        follower.wait(60)
+        assert outputs(training.folder) == undrawn
+        assert "warning" not in training.said and not training.problem.exists()
+        ((_, *found),) = drawn(store)
+        assert found == ["FINISHED", EPOCHS]
+    assert sync([MODEL], EXPERIMENT).known == [MODEL]
+
+
 # ---------------------------------------------------------------- never in the way
 
 

@@ -5,14 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import finished_project
+import psycopg
 import pytest
 import requests
 from clone import ROOT, Clone
 from team_server import MAKER, MEMBERS, PROGRAMS, Team, command, free_port, postgres, tracking_server
+
+from deconfuse.tracking.views import TAG
 
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL is installed")
 
@@ -147,17 +151,38 @@ def test_other_sites_are_refused(team: Team) -> None:
 
 
 def test_two_who_draw_the_same_at_once_leave_it_once(team: Team, tmp_path: Path) -> None:
-    processes = []
-    for member in MEMBERS:
-        root = tmp_path / member
-        models = finished_project.build(root)
-        (root / "params.yaml").write_text(json.dumps({"models": {model: {} for model in models}, "tracking": {"experiment": "race"}}))
-        variables = os.environ | team.variables(member) | {"DVC_ROOT": str(root), "PYTHONPATH": str(ROOT)}
-        line = [sys.executable, "-m", "deconfuse.tracking"]
-        processes.append(subprocess.Popen(line, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+    processes = [drawing(team, tmp_path / member, member, "race") for member in MEMBERS]
     said = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert {name: len(same) for name, same in team.runs("race").items()} == dict.fromkeys(finished_project.MODELS, 1)
+
+
+def drawing(team: Team, root: Path, member: str, experiment: str) -> subprocess.Popen[str]:
+    """A member's finished project, being drawn."""
+    models = finished_project.build(root)
+    (root / "params.yaml").write_text(json.dumps({"models": {model: {} for model in models}, "tracking": {"experiment": experiment}}))
+    variables = os.environ | team.variables(member) | {"DVC_ROOT": str(root), "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-m", "deconfuse.tracking"]
+    return subprocess.Popen(line, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_a_view_that_someone_else_saves_at_the_same_moment_is_left(team: Team, tmp_path: Path) -> None:
+    made = requests.post(
+        f"{team.address}/api/2.0/mlflow/experiments/create", json={"name": "view"}, auth=("ann", MEMBERS["ann"]), timeout=60
+    ).json()
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    variables = team.database.variables
+    with psycopg.connect(host=variables["PGHOST"], port=variables["PGPORT"], dbname="mlflow") as other:
+        row = (TAG, "theirs", made["experiment_id"])
+        other.execute("INSERT INTO experiment_tags (key, value, experiment_id) VALUES (%s, %s, %s)", row)
+        process = drawing(team, tmp_path, "bob", "view")
+        while not other.execute(waiting).fetchone()[0]:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.02)
+    said = process.communicate()[0]
+    assert (process.returncode, "warning" in said) == (0, False), said
+    experiment = team.get("experiments/get-by-name?experiment_name=view")["experiment"]
+    assert {"key": TAG, "value": "theirs"} in experiment["tags"]
 
 
 def test_a_set_up_that_cannot_be_says_why(team: Team, tmp_path: Path) -> None:

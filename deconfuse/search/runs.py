@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
+from functools import partial
 
 from deconfuse.kernel.files import digest_json, read_json
 from deconfuse.kernel.params import check
@@ -16,6 +17,7 @@ from deconfuse.tracking.projection import make_experiment
 from deconfuse.tracking.record import DIGEST_TAG, KIND_TAG, Record
 from deconfuse.tracking.shown import as_yaml, flatten, redact
 from deconfuse.tracking.store import find
+from deconfuse.tracking.twins import settled
 
 
 @dataclass
@@ -36,8 +38,9 @@ class Runs:
                 client = store.client()
                 experiment_id = make_experiment(client, self.experiment, store)
             for trial in trials:
+                drawn = record(trial)
                 with store.alone():
-                    drawing.draw(client, experiment_id, record(trial))
+                    settled(client, experiment_id, drawn.digest, partial(drawing.draw, client, experiment_id, drawn))
         # MLflow lets through errors of SQLAlchemy, alembic, requests and the disk; none may cost a search
         except Exception as error:  # noqa: BLE001
             self.problem = f"tracking: {one_line(error)}; the trials are kept, and the next `make search` draws them"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deconfuse.kernel.files import digest_json, read_json
-from deconfuse.tracking.drawing import Outcome, find, put
+from deconfuse.tracking.drawing import Outcome, age, find, put
 from deconfuse.tracking.record import DIGEST_TAG, KIND_TAG
 from deconfuse.tracking.shown import leaves, legal
 
@@ -44,7 +44,7 @@ def draw(client: "MlflowClient", experiment_id: str, root: Path) -> Outcome:
     compared = {name: models[0] for name, models in found.items() if models}
     at = max((run.info.end_time or 0 for run in compared.values()), default=0)
     tags = {KIND_TAG: "report", DIGEST_TAG: own, **{f"run.{name}": run.info.run_id for name, run in compared.items()}}
-    run = runs[0] if runs else client.create_run(experiment_id, start_time=at, tags=tags, run_name="report")
+    run = min(runs, key=age) if runs else client.create_run(experiment_id, start_time=at, tags=tags, run_name="report")
     _write(client, run.info.run_id, root, compared, at)
     return "written"
 

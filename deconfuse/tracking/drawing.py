@@ -53,8 +53,12 @@ def points(record: Record) -> Points:
 
 def find(client: "MlflowClient", experiment_id: str, digest: str, parent: str | None = None) -> list["Run"]:
     """The runs of this digest below the run `parent` (None: below none); those that a user deleted do not count."""
-    runs = client.search_runs([experiment_id], filter_string=f"tags.`{DIGEST_TAG}` = '{digest}'")
-    return [run for run in runs if run.data.tags.get(PARENT_TAG) == parent]
+    return [run for run in search(client, experiment_id, digest) if run.data.tags.get(PARENT_TAG) == parent]
+
+
+def search(client: "MlflowClient", experiment_id: str, digest: str) -> list["Run"]:
+    """The runs of this digest, wherever they are."""
+    return client.search_runs([experiment_id], f"tags.`{DIGEST_TAG}` = '{digest}'")
 
 
 def drawn(client: "MlflowClient", experiment_id: str) -> dict[str, set[str]]:
@@ -80,12 +84,13 @@ def drawn(client: "MlflowClient", experiment_id: str) -> dict[str, set[str]]:
 
 
 def begun(client: "MlflowClient", runs: list["Run"], started: int, points: Points) -> "Run | None":
-    """The unfinished run that can be gone on with.
+    """The unfinished run that can be gone on with: of several the first, which all others choose as well.
 
     What was drawn live of epochs that were lost in a crash, and trained again, cannot be taken back: such a run goes into MLflow's bin.
+    One under way may be someone else's, who trains the same: it stays until one of the two is finished.
     """
     known = set(points)
-    for run in runs:
+    for run in sorted(runs, key=age):
         history = {
             (name, point.value, point.timestamp, point.step)
             for name in run.data.metrics
@@ -93,10 +98,35 @@ def begun(client: "MlflowClient", runs: list["Run"], started: int, points: Point
         }
         if run.info.start_time == started and history <= known:
             return run
-        for below in client.search_runs([run.info.experiment_id], filter_string=f"tags.`{PARENT_TAG}` = '{run.info.run_id}'"):
-            client.delete_run(below.info.run_id)
-        client.delete_run(run.info.run_id)
+        if run.info.status != "RUNNING":
+            delete(client, run)
     return None
+
+
+def age(run: "Run") -> tuple[int, str]:
+    """What runs of one digest are put in order by, everywhere the same."""
+    return run.info.start_time, run.info.run_id
+
+
+def below(client: "MlflowClient", run: "Run", view: int = 1) -> list["Run"]:
+    """The runs of a run's seeds; `view` is one of MLflow's `ViewType`, without it those that are not in the bin."""
+    return client.search_runs([run.info.experiment_id], f"tags.`{PARENT_TAG}` = '{run.info.run_id}'", view)
+
+
+def delete(client: "MlflowClient", run: "Run") -> None:
+    """Put a run into MLflow's bin, after those below it."""
+    for one in below(client, run):
+        client.delete_run(one.info.run_id)
+    client.delete_run(run.info.run_id)
+
+
+def restore(client: "MlflowClient", run: "Run") -> None:
+    """Take back a `delete`."""
+    from mlflow.entities import ViewType
+
+    client.restore_run(run.info.run_id)
+    for one in below(client, run, ViewType.DELETED_ONLY):
+        client.restore_run(one.info.run_id)
 
 
 def begin(client: "MlflowClient", experiment_id: str, record: Record, half: "Run | None") -> str:

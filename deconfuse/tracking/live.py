@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from deconfuse.kernel.files import remove, write_text
 from deconfuse.tracking import drawing
-from deconfuse.tracking.faults import one_line
+from deconfuse.tracking.faults import again, one_line
 from deconfuse.tracking.log import Log
 from deconfuse.tracking.projection import make_experiment
 from deconfuse.tracking.record import Record, is_complete, read
@@ -28,7 +28,7 @@ LONGEST = 60.0
 
 
 class Drawn(Exception):  # noqa: N818
-    """There is a finished run of this training already."""
+    """There is a finished run of this training already, or the one that was begun has been put into MLflow's bin."""
 
 
 def follow(path: Path, experiment: str, goes_on: Callable[[], bool], last: Callable[[], object]) -> None:
@@ -53,6 +53,7 @@ def follow(path: Path, experiment: str, goes_on: Callable[[], bool], last: Calla
                 remove(problem)
                 wait = INTERVAL
             except Drawn:
+                remove(problem)
                 return
             # whatever it is: the run is drawn from the files in the end
             except Exception as error:  # noqa: BLE001
@@ -91,12 +92,19 @@ class Sketch:
     def draw(self, log: Log) -> None:
         """Draw what the runs lack. Raises Drawn, and whatever comes from the store."""
         from mlflow.entities import Metric
+        from mlflow.exceptions import MlflowException
 
         for record in log.runs():
             if record.digest not in self.runs:
                 with self.store.alone():
-                    self.runs[record.digest] = self.begin(record)
-            self.client.log_batch(self.runs[record.digest], metrics=[Metric(*point) for point in record.curves])
+                    self.runs[record.digest] = again(partial(self.begin, record))
+            try:
+                self.client.log_batch(self.runs[record.digest], metrics=[Metric(*point) for point in record.curves])
+            except MlflowException:
+                # by the user, or by someone who has trained the same and was faster
+                if self.client.get_run(self.runs[record.digest]).info.lifecycle_stage == "deleted":
+                    raise Drawn from None
+                raise
             log.waiting.pop(record.digest, None)
 
     def begin(self, record: Record) -> str:

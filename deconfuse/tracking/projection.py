@@ -67,7 +67,7 @@ def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced
         with store.alone():
             store.prepare()
             client = store.client()
-            experiment_id = again(partial(make_experiment, client, experiment, store))
+            experiment_id = make_experiment(client, experiment, store)
         entries = remembered(root or repository())
         earlier = past(entries)
         for record in records:
@@ -84,7 +84,7 @@ def sync(models: list[str], experiment: str, root: Path | None = None) -> Synced
         registry.crown_earlier(client, store, experiment_id, experiment, written, earlier)
         synced.champion = registry.crown(client, store, experiment_id, experiment, own)
         with store.alone():
-            save(client, experiment_id, records)
+            again(partial(save, client, experiment_id, records))
     # MLflow lets through errors of SQLAlchemy, alembic, requests and the disk; none may cost a finished training
     except Exception as error:  # noqa: BLE001
         synced.problem = f"tracking: {one_line(error)}; the outputs are whole; run `make sync` later"
@@ -104,6 +104,11 @@ def _draw(client: "MlflowClient", experiment_id: str, record: Record, known: Pas
 
 def make_experiment(client: "MlflowClient", name: str, store: Store) -> str:
     """The experiment's id; made where there is none, with its files in the store's folder and not in the current one."""
+    # someone else on the same server may make it at the same moment
+    return again(partial(_make_experiment, client, name, store))
+
+
+def _make_experiment(client: "MlflowClient", name: str, store: Store) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         # the tag names the folder, so that a moved project finds its files again
