@@ -80,13 +80,17 @@ class Team:
         assert reply.status_code == 200, reply.text
         return reply.json()
 
+    def post(self, path: str, member: str, **body: Any) -> Any:
+        password = self.secret("admin_password") if member == "admin" else MEMBERS[member]
+        reply = requests.post(f"{self.address}/api/2.0/mlflow/{path}", json=body, auth=(member, password), timeout=60)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
     def runs(self, experiment: str = "deconfuse") -> dict[str, list[dict[str, Any]]]:
         """The active runs of an experiment by name."""
         number = self.get(f"experiments/get-by-name?experiment_name={experiment}")["experiment"]["experiment_id"]
-        query = {"experiment_ids": [number], "max_results": 1000}
-        reply = requests.post(f"{self.address}/api/2.0/mlflow/runs/search", json=query, auth=("bob", MEMBERS["bob"]), timeout=60)
         found: dict[str, list[dict[str, Any]]] = {}
-        for run in reply.json().get("runs", []):
+        for run in self.post("runs/search", "bob", experiment_ids=[number], max_results=1000).get("runs", []):
             found.setdefault(run["info"]["run_name"], []).append(run)
         return found
 

@@ -83,6 +83,22 @@ def test_of_two_syncs_in_a_row_earlier_trainings_of_the_same_name_are_counted() 
     assert Synced(problem="gone").after(first).known == []
 
 
+def test_of_two_who_crown_the_same_at_once_one_version_is_left(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.tracking import MlflowClient
+
+    create = MlflowClient.create_model_version
+
+    def late(*words: Any) -> Any:
+        # someone else is faster by a moment
+        create(*words)
+        return create(*words)
+
+    monkeypatch.setattr(MlflowClient, "create_model_version", late)
+    crowned("low")
+    assert set(registry(project)[0].values()) == {1}
+    assert [int(one.version) for one in find(project).client().search_model_versions()] == [1]
+
+
 def test_a_champion_stays_where_another_is_not_shown_to_be_better(project: Path) -> None:
     crowned("low")
     told = crowned("low", "near")

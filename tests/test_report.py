@@ -1,9 +1,14 @@
 """The report: its tables, its answer on planted truths, and its page against hostile data and in a real browser."""
 
+import io
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +27,7 @@ from deconfuse.reporting.page import SECTIONS, write
 from deconfuse.reporting.results import read
 from deconfuse.reporting.settings import flat
 
+ROOT = Path(__file__).parents[1]
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -41,7 +47,11 @@ HOSTILE = (
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("finished")
+    return whole(tmp_path_factory.mktemp("finished"))
+
+
+def whole(root: Path) -> Path:
+    """A finished project with its report."""
     write(build(root), Report(), root)
     return root
 
@@ -350,9 +360,32 @@ def test_secrets_in_settings_are_not_told() -> None:
 
 
 def test_equal_inputs_give_equal_bytes(finished: Path, tmp_path: Path) -> None:
-    write(build(tmp_path), Report(), tmp_path)
+    whole(tmp_path)
     for name in ("index.html", "leaderboard.csv", "metrics.json", "report.md", "tables/comparisons.csv", "tables/baselines.csv"):
         assert (tmp_path / "reports" / name).read_bytes() == (finished / "reports" / name).read_bytes(), name
+
+
+def test_a_clips_bytes_do_not_depend_on_what_memory_held() -> None:
+    told = "from test_report import clips; print(clips())"
+    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    # with what malloc fills all that it gives, but for 0
+    runs = [
+        subprocess.run([sys.executable, "-c", told], env=variables | {"MALLOC_PERTURB_": fill}, stdout=subprocess.PIPE, check=True)
+        for fill in ("0", "165")
+    ]
+    assert len({run.stdout for run in runs}) == 1
+
+
+def clips() -> str:
+    """Digest of six encoded clips of noise that drifts."""
+    import av
+
+    luck, data = np.random.default_rng(0), io.BytesIO()
+    for _ in range(6):
+        noise = luck.integers(0, 256, (96, 96, 3), np.uint8)
+        frames = [av.VideoFrame.from_ndarray(np.roll(noise, 2 * step, 1), format="rgb24").reformat(format="yuv420p") for step in range(16)]
+        media.write_frames(data, frames, rate=8)
+    return sha256(data.getvalue()).hexdigest()
 
 
 @pytest.mark.parametrize("kinds", [{"text": "text"}, {"front": "image", "rear": "image", "engine": "audio"}])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import finished_project
@@ -39,11 +40,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         with tracking_server(root / "server", free_port(), root / "log") as address:
             found = Team(address, root / "server", root / "log", database)
             for name, password in MEMBERS.items():
-                account = {"username": name, "password": password}
-                made = requests.post(
-                    f"{address}/api/2.0/mlflow/users/create", json=account, auth=("admin", found.secret("admin_password")), timeout=60
-                )
-                assert made.status_code == 200, made.text
+                found.post("users/create", "admin", username=name, password=password)
             yield found
 
 
@@ -167,9 +164,7 @@ def drawing(team: Team, root: Path, member: str, experiment: str) -> subprocess.
 
 
 def test_a_view_that_someone_else_saves_at_the_same_moment_is_left(team: Team, tmp_path: Path) -> None:
-    made = requests.post(
-        f"{team.address}/api/2.0/mlflow/experiments/create", json={"name": "view"}, auth=("ann", MEMBERS["ann"]), timeout=60
-    ).json()
+    made = team.post("experiments/create", "ann", name="view")
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     variables = team.database.variables
     with psycopg.connect(host=variables["PGHOST"], port=variables["PGPORT"], dbname="mlflow") as other:
@@ -183,6 +178,28 @@ def test_a_view_that_someone_else_saves_at_the_same_moment_is_left(team: Team, t
     assert (process.returncode, "warning" in said) == (0, False), said
     experiment = team.get("experiments/get-by-name?experiment_name=view")["experiment"]
     assert {"key": TAG, "value": "theirs"} in experiment["tags"]
+
+
+def test_who_may_not_delete_leaves_what_another_has_broken_off(team: Team, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(team.folder, tmp_path / "server"))
+    settings = folder / "auth.ini"
+    settings.write_text(settings.read_text().replace("default_permission = MANAGE", "default_permission = EDIT"))
+
+    def draws(member: str, place: str) -> str:
+        process = drawing(strict, tmp_path / place, member, "edited")
+        said = process.communicate()[0]
+        assert process.returncode == 0, said
+        return said
+
+    with tracking_server(folder, free_port(), tmp_path / "log") as address:
+        strict = replace(team, address=address)
+        draws("ann", "first")
+        (run,) = team.runs("edited")["concat"]
+        strict.post("runs/create", "ann", experiment_id=run["info"]["experiment_id"], run_name="concat", tags=run["data"]["tags"])
+        assert draws("bob", "second").startswith("0 runs written, 4 already there")
+        assert len(team.runs("edited")["concat"]) == 2
+        assert draws("ann", "third").startswith("0 runs written, 4 already there")
+        assert team.runs("edited")["concat"] == [run]
 
 
 def test_a_set_up_that_cannot_be_says_why(team: Team, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ that of the data at hand.
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from deconfuse.reporting.measures import Measure, of
 from deconfuse.reporting.results import read_predictions
 from deconfuse.serving.bundle import MODELS, is_current
 from deconfuse.serving.packaging import FOLDER
-from deconfuse.tracking.faults import FORBIDDEN
+from deconfuse.tracking.faults import FORBIDDEN, permitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,18 +179,24 @@ def predictions(path: Path, seed: int | str) -> "pd.DataFrame":
 
 
 def register(client: "MlflowClient", contest: Contest, run: str, tags: dict[str, str]) -> "ModelVersion":
-    """The version of a training, which is the model of its run; made where there is none."""
+    """The version of a training, which is the model of its run; made where there is none, one where two do so at the same moment."""
     from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 
     digest = f"name = '{contest.name}' and tags.`{DIGEST_TAG}` = '{tags[DIGEST_TAG]}'"
     if known := client.search_model_versions(digest):
-        return known[0]
+        return min(known, key=number)
     if not client.search_registered_models(f"name = '{contest.name}'"):
         client.create_registered_model(contest.name)
     place = RunsArtifactRepository.get_underlying_uri(f"runs:/{run}/{FOLDER}", client.tracking_uri)
-    client.create_model_version(contest.name, place, run, tags)
-    # someone else on the same server may have done so at the same moment: the first stays
-    return min(client.search_model_versions(digest), key=lambda version: int(version.version))
+    own = client.create_model_version(contest.name, place, run, tags)
+    first = min(client.search_model_versions(digest), key=number)
+    if first.version != own.version:
+        permitted(partial(client.delete_model_version, own.name, own.version))
+    return first
+
+
+def number(version: "ModelVersion") -> int:
+    return int(version.version)
 
 
 def entitle(client: "MlflowClient", contest: Contest, version: "ModelVersion", decision: str) -> str:

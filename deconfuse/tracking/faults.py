@@ -43,3 +43,14 @@ def again(draw: Callable[[], Result]) -> Result:
                 raise
             time.sleep(pause)
     return draw()
+
+
+def permitted(do: Callable[[], object]) -> bool:
+    """Do something, unless the server does not let this account do it; whether it does."""
+    try:
+        do()
+    except Exception as error:
+        if status(error) != FORBIDDEN:
+            raise
+        return False
+    return True

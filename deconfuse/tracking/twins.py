@@ -33,12 +33,16 @@ def _settle(client: "MlflowClient", look: Callable[[], list["Run"]]) -> "Run | N
     One that is not finished is of an attempt that was broken off, or of someone who is about to find that it is in the bin, and starts
     over: `drawing.draw` knows the finished one then.
     """
+    # other people's, in an experiment in which this account may not delete
+    stuck: set[str] = set()
     while True:
         runs = sorted(look(), key=age)
         kept = next((run for run in runs if run.info.status == "FINISHED"), None)
-        others = [run for run in runs if kept is not None and run is not kept]
+        others = [run for run in runs if kept is not None and run is not kept and run.info.run_id not in stuck]
         for run in others:
-            delete(client, run)
+            if not delete(client, run):
+                stuck.add(run.info.run_id)
+                continue
             now = client.get_run(run.info.run_id)
             # it was finished since: whoever did so keeps the first of the two, and deletes the one that is kept here
             if run.info.status != now.info.status == "FINISHED":
