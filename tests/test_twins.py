@@ -117,7 +117,8 @@ class Disturbed:
         return call(*words, **named)
 
 
-@pytest.mark.parametrize("number", range(8))
+# of the first 40 those that are red, most of them, without one or another of what `twins` does
+@pytest.mark.parametrize("number", [0, 5, 9, 14, 24, 29, 33, 35])
 def test_one_run_is_left_in_whatever_order_they_call(client: Any, record: Record, number: int) -> None:
     luck = random.Random(number)
     turns = Turns(luck)
