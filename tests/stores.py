@@ -9,6 +9,15 @@ from mlflow.tracking import MlflowClient
 
 from deconfuse.tracking.drawing import PARENT_TAG
 from deconfuse.tracking.record import DIGEST_TAG, KIND_TAG
+from deconfuse.tracking.store import Store, find
+
+
+def prepared(root: Path) -> Store:
+    """The store of the project at `root`, with all tables; made where there is none."""
+    store = find(root)
+    with store.alone():
+        store.prepare()
+    return store
 
 
 def contents(client: MlflowClient, experiment: str = "deconfuse") -> dict[str, Any]:

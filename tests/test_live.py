@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 import small_project
+import stores
 from halted import MODEL, Training, soon
 from team_server import free_port, is_healthy
 from test_tracking import runs
 
 from deconfuse.tracking import sync
-from deconfuse.tracking.store import find
 
 EPOCHS, EXPERIMENT = 6, "deconfuse"
 OUTPUTS = ("seeds/0/weights.safetensors", "history.csv", "model.json")
@@ -52,8 +52,7 @@ def undrawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project to train in, and a store without runs."""
     folder = project(tmp_path_factory.mktemp("prepared") / "project", 0)
-    with find(folder).alone():
-        find(folder).prepare()
+    stores.prepared(folder)
     return folder
 
 

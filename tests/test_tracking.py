@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 import finished_project
 import pytest
-from stores import contents
+from stores import contents, prepared
 
 from deconfuse.kernel.errors import UserError
 from deconfuse.kernel.files import read_json, write_json
@@ -44,9 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("finished") / "project"
     models = finished_project.build(root)
     (root / "params.yaml").write_text(json.dumps({"models": {model: {} for model in models}}))
-    store = find(root)
-    with store.alone():
-        store.prepare()
+    prepared(root)
     return root
 
 

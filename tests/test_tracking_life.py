@@ -18,10 +18,9 @@ from urllib.request import urlopen
 
 import pytest
 from clone import Clone
-from stores import contents
+from stores import contents, prepared
 
 from deconfuse.tracking.drawing import MODEL_TAG
-from deconfuse.tracking.store import find
 
 TABLE = Path("data/sources/words/table.csv")
 CODE, EDIT = Path("deconfuse/encoders/lstm.py"), "# edited\n"
@@ -196,10 +195,7 @@ def held(clone: Clone, name: str) -> dict[str, Any]:
     aside = clone.root.with_name(name)
     shutil.copytree(clone.root / "mlruns", aside / "mlruns")
     shutil.copy2(clone.root / "mlflow.db", aside)
-    store = find(aside)
-    with store.alone():
-        store.prepare()
-    return contents(store.client())["runs"]
+    return contents(prepared(aside).client())["runs"]
 
 
 def test_the_folder_is_moved(clone: Clone, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import finished_project
 import pytest
+from stores import prepared
 
 from deconfuse.tracking import drawing, faults
 from deconfuse.tracking.record import Record, read
@@ -26,9 +27,7 @@ SEEDS = (0, 1)
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("twins")
     finished_project.build(root, models={MODEL: finished_project.MODELS[MODEL]._replace(seeds=SEEDS)})
-    store = find(root)
-    with store.alone():
-        store.prepare()
+    prepared(root)
     return root
 
 
