@@ -8,6 +8,7 @@ from typing import Any
 import finished_project
 import pytest
 from finished_project import Fake
+from stores import prepared
 
 from deconfuse.kernel.files import read_json, write_json
 from deconfuse.serving.packaging import package
@@ -23,9 +24,7 @@ SEEDS = ["seeds/0/weights.safetensors", "seeds/2/weights.safetensors"]
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store without runs: its tables take a second."""
     root = tmp_path_factory.mktemp("empty")
-    store = find(root)
-    with store.alone():
-        store.prepare()
+    prepared(root)
     return root / "mlflow.db"
 
 
